@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Puts a Trino server under .engines/trino: the coordinator, and the plugins that the tests use.
+# 476 is the last version whose server archive is on Maven Central. It needs Java 24 or later.
+# Where something is missing it says so and succeeds: the tests that need Trino skip.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+version=476
+sha256=cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f
+java_at_least=24
+home=.engines/trino
+
+missing() {
+    echo "engines: no Trino: $1"
+    exit 0
+}
+
+# The Java of the variable, else the newest that is installed where Linux keeps them.
+find_java() {
+    local candidate number
+    for candidate in "${TRINO_JAVA_HOME:-}" "${JAVA_HOME:-}" $(compgen -G '/usr/lib/jvm/*' | sort -rV); do
+        number=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$candidate/release" 2>/dev/null || true)
+        if [[ -x $candidate/bin/java && ${number:-0} -ge $java_at_least ]]; then
+            readlink -f "$candidate"
+            return
+        fi
+    done
+}
+
+java=$(find_java)
+[[ -n $java ]] || missing "it needs Java $java_at_least or later (set TRINO_JAVA_HOME)"
+if [[ ! -e $home/.version-$version ]]; then
+    command -v mvn >/dev/null || missing "it comes by Maven (on Debian: apt-get install maven)"
+    echo "engines: fetching Trino $version (0.8 GB; Maven keeps it in its own cache)"
+    rm -rf "$home"
+    mkdir -p "$home"
+    archive=$home/trino-server-$version.tar.gz
+    trap 'rm -f "$archive"' EXIT
+    mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+        "-Dartifact=io.trino:trino-server:$version:tar.gz" "-DoutputDirectory=$home" \
+        >"$home/log" 2>&1 || missing "Maven could not fetch it (see $home/log)"
+    sha256sum --quiet --check <<<"$sha256  $archive" || missing "its archive is not the one pinned here"
+    inside=trino-server-$version
+    tar xzf "$archive" -C "$home" --strip-components=1 --no-same-owner \
+        "$inside"/{NOTICE,lib,plugin/{tpch,memory,password-authenticators}}
+    touch "$home/.version-$version"
+fi
+ln -sfn "$java" "$home/java"

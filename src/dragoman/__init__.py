@@ -1,0 +1,3 @@
+"""Dragoman: an open analytics server that speaks the Omni REST API."""
+
+__version__ = "0.1.0"

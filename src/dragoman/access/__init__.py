@@ -1,0 +1,1 @@
+"""Who may do what: roles, permissions, principals and the one policy."""

@@ -1,0 +1,1 @@
+"""The HTTP house services: routing, errors, authentication, limits, paging, OpenAPI."""

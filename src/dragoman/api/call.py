@@ -1,0 +1,148 @@
+"""One request as a handler sees it: who asks, the checked parameters, the body, the house."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from dragoman.access.principal import Principal
+from dragoman.api.errors import (
+    BadRequest,
+    PayloadTooLarge,
+    RequestTimeout,
+)
+from dragoman.api.routing import Route
+from dragoman.house import House
+from dragoman.store import Origin, UnitOfWork
+from dragoman.store.engine import Work
+
+T = TypeVar("T")
+BODY_SECONDS = 30.0
+# The rest of the body is not wanted.
+_HANG_UP = {"Connection": "close"}
+_encoder = msgspec.json.Encoder()
+
+
+class Call:
+    """A request that was matched, authenticated and admitted."""
+
+    __slots__ = ("house", "origin", "parameters", "principal", "request", "route")
+
+    def __init__(
+        self,
+        house: House,
+        request: Request,
+        route: Route,
+        parameters: dict[str, str],
+        principal: Principal,
+        origin: Origin,
+    ) -> None:
+        self.house = house
+        self.request = request
+        self.route = route
+        self.parameters = parameters
+        self.principal = principal
+        self.origin = origin
+
+    def id(self, name: str = "id") -> str:
+        """A path parameter that is a UUID, in its canonical form. Raises `BadRequest`."""
+        try:
+            return str(uuid.UUID(self.parameters[name]))
+        except ValueError:
+            raise BadRequest(f"Bad Request: Invalid {name} format") from None
+
+    def query(self) -> dict[str, str]:
+        """The query parameters; unknown and repeated ones are refused, as the vendor does."""
+        found: dict[str, str] = {}
+        if not self.request.scope["query_string"]:
+            return found
+        known = {parameter.name for parameter in self.route.query}
+        for name, value in self.request.query_params.multi_items():
+            if name not in known:
+                raise BadRequest(f"Bad Request: Unrecognized key(s) in object: '{name[:60]}'")
+            if name in found:
+                raise BadRequest(f"Bad Request: {name}: given more than once")
+            if "\0" in value:
+                raise BadRequest(f"Bad Request: {name}: must not have the character NUL")
+            found[name] = value
+        return found
+
+    async def body(self) -> bytes:
+        """The body, whatever its declared type: what is not JSON is refused when it is decoded.
+
+        Raises `PayloadTooLarge`, `RequestTimeout`.
+        """
+        limit = self.house.settings.max_body_bytes
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for part in self.request.stream():
+                    size += len(part)
+                    if size > limit:
+                        raise PayloadTooLarge(
+                            f"The body is larger than {limit} bytes", headers=_HANG_UP
+                        )
+                    parts.append(part)
+        except TimeoutError:
+            raise RequestTimeout("The body did not arrive in time", headers=_HANG_UP) from None
+        except ClientDisconnect:
+            raise BadRequest("Bad Request: the body ended early") from None
+        return b"".join(parts)
+
+    async def json(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises `BadRequest`."""
+        return decode_object(await self.body())
+
+    def prefers(self, preference: str) -> bool:
+        """Whether a `Prefer` header (RFC 7240) names the preference."""
+        wanted = preference.lower()
+        sent = ",".join(self.request.headers.getlist("prefer")).lower()
+        # A value may stand in quotes; none of ours has a blank, a comma or a quote inside.
+        bare = sent.replace('"', "").replace(" ", "").replace(";", ",")
+        return wanted in bare.split(",")
+
+    async def read(self, work: Work[T]) -> T:
+        """Run a reading unit of work for this request."""
+        return await self.house.store.read(work, self.origin)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run a writing unit of work for this request."""
+        return await self.house.store.write(work, self.origin)
+
+
+def decode_object(raw: bytes) -> dict[str, Any]:
+    """JSON bytes as an object. Raises `BadRequest`, also for a key that is given twice: two
+    readers of such a body may take different values (RFC 8259 section 4)."""
+    try:
+        # Both: the one refuses what is no JSON (NaN, for example), the other sees every pair.
+        msgspec.json.decode(raw)
+        value = json.loads(raw, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise BadRequest("Bad Request: Invalid JSON body") from None
+    if not isinstance(value, dict):
+        raise BadRequest("Bad Request: the body must be a JSON object")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BadRequest(f"Bad Request: the key '{name[:60]}' is given twice")
+        found[name] = value
+    return found
+
+
+def answer(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(_encoder.encode(content), status, headers, "application/json")
+
+
+__all__ = ["Call", "Origin", "UnitOfWork", "answer", "decode_object"]

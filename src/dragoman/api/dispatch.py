@@ -1,0 +1,149 @@
+"""The way of a request: match, authenticate, limit, authorise, handle; and every error's answer."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from dragoman.access.policy import Permission, admits
+from dragoman.access.principal import Principal, PrincipalKind
+from dragoman.api.call import Call, answer
+from dragoman.api.errors import (
+    ApiError,
+    Forbidden,
+    HeadersTooLarge,
+    Internal,
+    Unauthorized,
+    Unavailable,
+    from_failure,
+)
+from dragoman.api.ratelimit import Limit
+from dragoman.api.routing import Route, Router
+from dragoman.dialects.failures import DatabaseFailure
+from dragoman.house import House
+from dragoman.observability import metrics
+from dragoman.store import Origin, StoreBusy
+
+log = structlog.get_logger()
+MAX_HEADER_BYTES = 32_768
+_EVERY_ANSWER = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
+ANONYMOUS = Principal(PrincipalKind.PERSONAL, "anonymous")
+
+
+class Dispatcher:
+    """The ASGI application under Starlette's error handling."""
+
+    def __init__(self, house: House, router: Router, requests: Limit, failures: Limit) -> None:
+        self.house = house
+        self.router = router
+        self.requests = requests
+        self.failures = failures
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; never raises."""
+        began = time.perf_counter()
+        request = Request(scope, receive)
+        origin = Origin(_request_id(request), request.client.host[:64] if request.client else "")
+        visit = _Visit()
+        response = await self._respond(request, origin, visit)
+        response.raw_headers += [(b"x-request-id", origin.request_id.encode()), *_EVERY_ANSWER]
+        seconds = time.perf_counter() - began
+        self._note(request, response, visit, origin, seconds)
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request, origin: Origin, visit: _Visit) -> Response:
+        try:
+            return await self._handle(request, origin, visit)
+        except asyncio.CancelledError:
+            # uvicorn gives up waiting for us when it stops; the client is still there.
+            return _failed(Unavailable("The server is stopping.", headers={"Retry-After": "5"}))
+        except ApiError as error:
+            return _failed(error)
+        except DatabaseFailure as failure:
+            return _failed(from_failure(failure))
+        except StoreBusy as busy:
+            log.warning("store busy", reason=str(busy), request_id=origin.request_id)
+            unavailable = Unavailable(
+                "The server's own store cannot take the request now; try again.",
+                headers={"Retry-After": "2"},
+            )
+            return _failed(unavailable)
+        except Exception:
+            log.exception(
+                "unexpected error", request_id=origin.request_id, path=request.scope["path"]
+            )
+            return _failed(Internal(f"Internal error; request id {origin.request_id}"))
+
+    async def _handle(self, request: Request, origin: Origin, visit: _Visit) -> Response:
+        if sum([len(k) + len(v) for k, v in request.scope["headers"]]) > MAX_HEADER_BYTES:
+            raise HeadersTooLarge(f"The headers are larger than {MAX_HEADER_BYTES} bytes")
+        visit.route, parameters = self.router.match(request.method, request.scope["path"])
+        principal = ANONYMOUS
+        if visit.route.permission is not Permission.PUBLIC:
+            principal = visit.principal = await self._authenticate(request, origin)
+            await self.requests.check(principal.token_id or principal.name)
+            if not admits(principal, visit.route.permission):
+                raise Forbidden(f"Forbidden: {visit.route.permission.value} is not permitted")
+        call = Call(self.house, request, visit.route, parameters, principal, origin)
+        return await visit.route.handler(call)
+
+    async def _authenticate(self, request: Request, origin: Origin) -> Principal:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        authenticator = self.house.authenticator
+        principal = None
+        if scheme.lower() == "bearer":
+            digest = authenticator.recognise(token.strip())
+            if digest is not None:
+                principal = await self.house.store.read(
+                    lambda unit: authenticator.principal(unit, digest)
+                )
+        if principal is None:
+            await self.failures.check(origin.address)
+            raise Unauthorized
+        authenticator.used(principal)
+        return principal
+
+    def _note(
+        self, request: Request, response: Response, visit: _Visit, origin: Origin, seconds: float
+    ) -> None:
+        path = visit.route.path if visit.route else "unmatched"
+        method = request.method if visit.route else ""
+        metrics.REQUESTS.labels(method, path, response.status_code).inc()
+        metrics.REQUEST_SECONDS.labels(path).observe(seconds)
+        log.info(
+            "request",
+            method=request.method,
+            route=path,
+            status=response.status_code,
+            milliseconds=round(seconds * 1000, 2),
+            request_id=origin.request_id,
+            address=origin.address,
+            principal=visit.principal.name if visit.principal else None,
+        )
+
+
+class _Visit:
+    """What is known of a request so far, for the log."""
+
+    __slots__ = ("principal", "route")
+
+    def __init__(self) -> None:
+        self.route: Route | None = None
+        self.principal: Principal | None = None
+
+
+def _failed(error: ApiError) -> Response:
+    return answer(error.body(), error.code, error.headers)
+
+
+def _request_id(request: Request) -> str:
+    sent = request.headers.get("x-request-id", "")
+    return sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)

@@ -1,0 +1,104 @@
+"""Routes as data: method, path, permission, body, answers; and how a request finds its route.
+
+The OpenAPI document is made from the same table, so that it cannot forget a route.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from dragoman.access.policy import Permission
+from dragoman.api.errors import MethodNotAllowed, NotFound
+
+if TYPE_CHECKING:
+    from dragoman.api.call import Call
+
+Handler = Callable[["Call"], Awaitable[Response]]
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter or a header. `schema` is JSON Schema."""
+
+    name: str
+    description: str
+    schema: Schema = field(default_factory=lambda: {"type": "string"})
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation. `answer` is a msgspec type, a JSON Schema, or media types with binary bodies.
+
+    `extension`: not in the vendor's contract.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    permission: Permission
+    operation_id: str
+    summary: str
+    tag: str
+    status: int = 200
+    body: type | Schema | None = None
+    answer: type | Schema | tuple[str, ...] | None = None
+    query: tuple[Parameter, ...] = ()
+    headers: tuple[Parameter, ...] = ()
+    errors: tuple[int, ...] = ()
+    extension: bool = False
+    description: str = ""
+
+    @property
+    def path_names(self) -> tuple[str, ...]:
+        """Names of the path parameters, in order."""
+        return tuple(re.findall(r"{(\w+)}", self.path))
+
+
+class Router:
+    """Finds the route of a request: exact paths by dictionary, others by their segments."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self._exact: dict[str, dict[str, Route]] = {}
+        self._patterns: dict[int, list[tuple[re.Pattern[str], dict[str, Route]]]] = {}
+        for route in self.routes:
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        if not route.path_names:
+            self._exact.setdefault(route.path, {})[route.method] = route
+            return
+        pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path))
+        same_length = self._patterns.setdefault(route.path.count("/"), [])
+        for known, methods in same_length:
+            if known.pattern == pattern.pattern:
+                methods[route.method] = route
+                return
+        same_length.append((pattern, {route.method: route}))
+
+    def match(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """The route and its path parameters. Raises `NotFound` or `MethodNotAllowed`."""
+        methods, parameters = self._methods(path)
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is None:
+            allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
+            raise MethodNotAllowed(f"{method} is not allowed here", headers={"Allow": allowed})
+        return route, parameters
+
+    def _methods(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
+        path = path.rstrip("/")  # base addresses and paths are often glued with one too many
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact, {}
+        for pattern, methods in self._patterns.get(path.count("/"), ()):
+            found = pattern.fullmatch(path)
+            if found is not None:
+                return methods, found.groupdict()
+        raise NotFound("Not Found: no such path")

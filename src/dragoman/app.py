@@ -1,0 +1,170 @@
+"""Puts the application together: the one place that names every resource."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import multiprocessing
+import signal
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import structlog
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from dragoman import audit
+from dragoman import settings as configuration
+from dragoman.api.dispatch import Dispatcher
+from dragoman.api.ratelimit import Limit, limiter
+from dragoman.api.routing import Route, Router
+from dragoman.connections import dialect_routes, environment_routes, secrets
+from dragoman.connections import routes as connection_routes
+from dragoman.dialects.network import TlsPolicy
+from dragoman.dialects.pool import SessionPool
+from dragoman.egress import EgressPolicy
+from dragoman.house import House
+from dragoman.identity.tokens import TokenDirectory
+from dragoman.observability import logs
+from dragoman.queries import routes as query_routes
+from dragoman.queries.running import RUNNING
+from dragoman.settings import Settings
+from dragoman.store import Store
+from dragoman.store.migrations import ensure_current
+from dragoman.system import routes as system_routes
+from dragoman.vault import KeyRingSource, Vault
+
+log = structlog.get_logger()
+
+RESOURCES = (
+    connection_routes.ROUTES,
+    environment_routes.ROUTES,
+    dialect_routes.ROUTES,
+    query_routes.ROUTES,
+    system_routes.ROUTES,
+)
+FLUSH_SECONDS = 5.0
+BLOCKING_THREADS = 32
+
+
+def routes() -> tuple[Route, ...]:
+    """Every route of the server."""
+    return tuple(route for resource in RESOURCES for route in resource)
+
+
+def open_house(settings: Settings) -> House:
+    """The house services of one process, the store migrated. Raises for a broken key ring."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = Store(settings.store_url)
+    ensure_current(store)
+    keys = KeyRingSource(
+        home=settings.home,
+        value=settings.keys or None,
+        command=settings.keys_command or None,
+    )
+    return House(
+        settings=settings,
+        store=store,
+        keys=keys,
+        vault=Vault(keys),
+        network=network(settings),
+        sessions=SessionPool(max_per_key=settings.max_queries_per_connection),
+        authenticator=TokenDirectory(),
+        blocking=ThreadPoolExecutor(BLOCKING_THREADS, thread_name_prefix="database"),
+        routes=routes(),
+    )
+
+
+def network(settings: Settings) -> EgressPolicy:
+    """The egress policy that the settings ask for. Raises `SettingsError`."""
+    ca_file = Path(settings.tls_ca_file) if settings.tls_ca_file else None
+    try:
+        return EgressPolicy.build(
+            mode=settings.egress,
+            allow=settings.egress_allow,
+            loopback=_is_local(settings.host),
+            tls=TlsPolicy(ca_file, settings.tls_plaintext),
+        )
+    except ValueError as error:
+        raise configuration.SettingsError(f"DRAGOMAN_EGRESS_ALLOW: {error}") from None
+
+
+def _is_local(host: str) -> bool:
+    """Whether the server itself can be reached from this machine only."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+class Application:
+    """The ASGI application: requests go straight to the dispatcher, which answers every error
+    itself; Starlette runs the lifespan."""
+
+    def __init__(self, house: House, dispatcher: Dispatcher) -> None:
+        self.house = house
+        self._dispatcher = dispatcher
+        self._lifespan = Starlette(lifespan=partial(_lifespan, house))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or run the lifespan."""
+        handler = self._dispatcher if scope["type"] == "http" else self._lifespan
+        await handler(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None) -> Application:
+    """The ASGI application. uvicorn calls it in each process."""
+    settings = settings or configuration.load()
+    logs.configure(settings.log_level, settings.log_format)
+    house = open_house(settings)
+    counting = limiter(settings.redis_url)
+    dispatcher = Dispatcher(
+        house,
+        Router(house.routes),
+        requests=Limit("default", settings.rate_limit_per_minute, counting),
+        failures=Limit("login", settings.login_failures_per_minute, counting),
+    )
+    return Application(house, dispatcher)
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
+    log.info("egress", policy=house.network.describe())
+    log.info("ready", store="sqlite" if house.store.is_sqlite else "postgres")
+    lost = await house.store.read(secrets.keys_in_use)
+    lost = {key: count for key, count in lost.items() if house.keys.current().find(key) is None}
+    if lost:
+        log.error("secrets are sealed with keys that are not there", keys=lost)
+    # What start-up made lives as long as the process: the collector need not look at it again.
+    gc.freeze()
+    keeper = asyncio.create_task(_keep_house(house))
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
+        # uvicorn gave running queries their time already; what still runs is cancelled now.
+        await RUNNING.stop(house, 0)
+        house.close()
+
+
+def _is_orphan() -> bool:
+    """Whether this is a worker whose supervisor was killed: it would hold the port for ever."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()
+
+
+async def _keep_house(house: House) -> None:
+    """Small duties beside the requests: last use of tokens, old audit rows."""
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        if _is_orphan():
+            log.warning("the supervisor is gone: stopping")
+            signal.raise_signal(signal.SIGTERM)
+        try:
+            await asyncio.to_thread(house.authenticator.flush, house.store)
+            if house.settings.audit_days:
+                await house.store.write(partial(audit.forget, days=house.settings.audit_days))
+        except Exception as error:  # noqa: BLE001 - a duty missed now is done at the next turn
+            log.warning("housekeeping failed", error=type(error).__name__)

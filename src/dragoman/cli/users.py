@@ -1,0 +1,103 @@
+"""`dragoman user`: members, their attributes and their roles on connections."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dragoman.cli import local
+from dragoman.cli.output import Json, Output
+
+group = typer.Typer(help="Users: add, list, suspend, attributes, grants.", no_args_is_help=True)
+
+Email = Annotated[str, typer.Argument(metavar="EMAIL")]
+
+
+@group.command("add")
+def add(
+    email: Email,
+    name: Annotated[str, typer.Option(help="The person's name.")] = "",
+    admin: Annotated[bool, typer.Option("--admin", help="An admin of the organization.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Add a member."""
+    from dragoman.access.principal import OPERATOR
+    from dragoman.identity import service
+
+    with local.work() as unit:
+        user = service.create_user(unit, OPERATOR, email, name, admin=admin)
+    Output(as_json).done(f"User {user.email} is added.", user)
+
+
+@group.command("list")
+def list_users(as_json: Json = False) -> None:
+    """List all members."""
+    from dragoman.identity import service
+
+    with local.work() as unit:
+        found = service.list_users(unit)
+    columns = ("email", "name", "organization_admin", "disabled_at", "created_at", "id")
+    Output(as_json).rows(found, columns, empty="No users yet.")
+
+
+@group.command("suspend")
+def suspend(email: Email, as_json: Json = False) -> None:
+    """Suspend a member: their tokens stop working at once."""
+    _set_disabled(email, True, as_json)
+
+
+@group.command("resume")
+def resume(email: Email, as_json: Json = False) -> None:
+    """Let a suspended member back."""
+    _set_disabled(email, False, as_json)
+
+
+@group.command("attribute")
+def attribute(
+    email: Email,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    values: Annotated[list[str] | None, typer.Argument(metavar="VALUE...")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a user an attribute's values; no value removes the attribute."""
+    from dragoman.access.principal import OPERATOR
+    from dragoman.identity import service
+
+    given = values or []
+    with local.work() as unit:
+        user = service.get_user(unit, email)
+        service.set_attribute(unit, OPERATOR, user.id, name, given)
+    text = f"{user.email}: {name} = {', '.join(given)}" if given else f"{user.email}: no {name}"
+    Output(as_json).done(text, {"user": user.email, "attribute": name, "values": given})
+
+
+@group.command("grant")
+def grant(
+    email: Email,
+    connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="Name or id.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE")],
+    as_json: Json = False,
+) -> None:
+    """Give a user a role on a connection."""
+    from dragoman.access.principal import OPERATOR
+    from dragoman.cli.lookup import find
+    from dragoman.identity import service
+
+    with local.work() as unit:
+        user = service.get_user(unit, email)
+        found = find(unit, connection)
+        service.grant_role(unit, OPERATOR, user.id, found.id, role)
+    text = f"{user.email} is {role} on {found.name}."
+    Output(as_json).done(text, {"user": user.email, "connectionId": found.id, "role": role})
+
+
+def _set_disabled(email: str, disabled: bool, as_json: bool) -> None:
+    from dragoman.access.principal import OPERATOR
+    from dragoman.identity import service
+
+    with local.work() as unit:
+        user = service.get_user(unit, email)
+        service.set_disabled(unit, OPERATOR, user, disabled=disabled)
+    text = f"User {user.email} is {'suspended' if disabled else 'back'}."
+    Output(as_json).done(text, {"user": user.email, "disabled": disabled})

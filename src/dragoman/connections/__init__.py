@@ -1,0 +1,1 @@
+"""Connections: created, listed, changed, tested, deleted and restored; and their environments."""

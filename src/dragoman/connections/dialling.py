@@ -1,0 +1,147 @@
+"""From a connection to a database: the target with its secrets, the session, the diagnosis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dragoman.access.policy import Permission
+from dragoman.access.principal import Principal
+from dragoman.connections import environments, secrets, service
+from dragoman.connections.schemas import DiagnosedStage, DiagnosisAnswer
+from dragoman.dialects import registry
+from dragoman.dialects.base import Dialect, SessionOptions, Target
+from dragoman.dialects.diagnosis import Diagnosis, diagnose
+from dragoman.dialects.failures import DatabaseFailure
+from dragoman.dialects.validation import Draft
+from dragoman.house import House
+from dragoman.store import UnitOfWork
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A database that may be dialled now. `version` changes whenever the connection does."""
+
+    connection_id: str
+    version: int
+    dialect: Dialect
+    target: Target
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings of the connection that is dialled."""
+        return self.target.settings
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A connection that the principal may use, its secrets still sealed."""
+
+    connection: service.Connection
+    secrets: Sequence[secrets.Kept]
+
+
+def locate(
+    unit: UnitOfWork, principal: Principal, connection_id: str, permission: Permission
+) -> Located:
+    """Where a principal's question on a connection goes: its environment applies.
+
+    Raises as `service.get` and `environments.choose`.
+    """
+    base = service.get(unit, principal, connection_id, permission)
+    chosen = environments.choose(unit, principal, base)
+    return Located(chosen, secrets.kept(unit, chosen.id))
+
+
+def locate_itself(
+    unit: UnitOfWork, principal: Principal, connection_id: str, permission: Permission
+) -> Located:
+    """The connection itself, whatever environment the principal has. Raises as `service.get`.
+
+    Connection and secrets come from one unit of work: read apart, a change between the two would
+    leave secrets that do not open.
+    """
+    found = service.get(unit, principal, connection_id, permission)
+    return Located(found, secrets.kept(unit, found.id))
+
+
+def opened(house: House, located: Located) -> Destination:
+    """The connection with its secrets opened; may wait for a key command.
+
+    Raises `DatabaseFailure` (stage settings).
+    """
+    found = located.connection
+    revealed = secrets.reveal(
+        located.secrets, house.vault, house.settings, found.id, found.settings
+    )
+    target = Target(found.dialect, found.settings, revealed)
+    return Destination(found.id, found.version, registry.get(found.dialect), target)
+
+
+async def opened_aside(house: House, located: Located) -> Destination:
+    """As `opened`, off the event loop."""
+    return await _aside(house, partial(opened, house, located))
+
+
+async def _aside(house: House, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(house.blocking, work)
+
+
+def session_options(
+    house: House, settings: Mapping[str, Any], zone: str | None = None
+) -> SessionOptions:
+    """How a session of a connection is opened; `zone` is an IANA name, None leaves UTC."""
+    root = house.settings.duckdb_root
+    return SessionOptions(
+        timeout_seconds=float(settings.get("queryTimeoutSeconds") or 900),
+        timezone=zone,
+        files=Path(root) if root else None,
+    )
+
+
+async def diagnose_connection(house: House, located: Located) -> DiagnosisAnswer:
+    """The staged diagnosis of a stored connection; an unresolved secret is its first stage."""
+    connection = located.connection
+    try:
+        target = (await opened_aside(house, located)).target
+    except DatabaseFailure as failure:
+        unresolved = Target(connection.dialect, connection.settings, {})
+        return await _diagnose(house, unresolved, failure)
+    return await _diagnose(house, target)
+
+
+async def diagnose_draft(house: House, draft: Draft) -> DiagnosisAnswer:
+    """The staged diagnosis of settings that are not saved."""
+    try:
+        revealed = await _aside(house, partial(secrets.resolve_all, draft.secrets, house.settings))
+    except DatabaseFailure as failure:
+        return await _diagnose(house, Target(draft.dialect, draft.effective(), {}), failure)
+    return await _diagnose(house, Target(draft.dialect, draft.effective(), revealed))
+
+
+async def _diagnose(
+    house: House, target: Target, unresolved: DatabaseFailure | None = None
+) -> DiagnosisAnswer:
+    work = partial(
+        diagnose,
+        registry.get(target.dialect),
+        target,
+        house.network,
+        session_options(house, target.settings),
+        unresolved=unresolved,
+    )
+    return _answer(await _aside(house, work))
+
+
+def _answer(found: Diagnosis) -> DiagnosisAnswer:
+    stages = [
+        DiagnosedStage(s.stage.value, s.status.value, s.milliseconds, s.message, s.fix)
+        for s in found.stages
+    ]
+    return DiagnosisAnswer(found.success, stages)

@@ -1,0 +1,1 @@
+"""Adapters: what a dialect's live sessions are made of, a module or a package for each."""

@@ -1,0 +1,1 @@
+"""Exasol by its WebSocket protocol: pyexasol signs in, our socket carries, columns become Arrow."""

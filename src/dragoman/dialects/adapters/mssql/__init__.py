@@ -1,0 +1,1 @@
+"""SQL Server: Microsoft's driver behind a tunnel of ours, which dials and does TLS."""

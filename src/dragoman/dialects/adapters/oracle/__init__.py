@@ -1,0 +1,1 @@
+"""Oracle: the thin driver behind a tunnel of ours, in read-only transactions."""

@@ -1,0 +1,1 @@
+"""Amazon Redshift: psycopg over PostgreSQL's protocol, its rows by a cursor of the server."""

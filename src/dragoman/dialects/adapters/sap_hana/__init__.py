@@ -1,0 +1,1 @@
+"""SAP HANA: its proprietary driver behind a tunnel of ours, in read-only transactions."""

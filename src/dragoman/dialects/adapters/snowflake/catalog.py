@@ -1,0 +1,152 @@
+"""The catalog of a Snowflake database: information_schema, and SHOW for the keys.
+
+information_schema has no columns of keys, so a database takes three statements, whatever its size.
+Source: Snowflake documentation, "Information Schema", "SHOW PRIMARY KEYS", "SHOW IMPORTED KEYS".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
+
+from dragoman.dialects.base import Target
+from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, Table, TableKind
+from dragoman.dialects.failures import DatabaseFailure
+from dragoman.dialects.names import LikePattern, split_names
+
+Row = tuple[Any, ...]
+Ask = Callable[[str, list[str] | None], list[Row]]
+
+_ESCAPE: Final = "!"
+_KINDS: Final = {
+    "VIEW": TableKind.VIEW,
+    "MATERIALIZED VIEW": TableKind.MATERIALIZED_VIEW,
+    "EXTERNAL TABLE": TableKind.FOREIGN_TABLE,
+}
+# SHOW gives no more rows than this.
+_SHOW_ROWS: Final = 10_000
+
+
+@dataclass(slots=True)
+class Keys:
+    """Keys by schema and table."""
+
+    primary: dict[tuple[str, str], list[str]] = field(
+        default_factory=lambda: defaultdict[tuple[str, str], list[str]](list)
+    )
+    foreign: dict[tuple[str, str], list[ForeignKey]] = field(
+        default_factory=lambda: defaultdict[tuple[str, str], list[ForeignKey]](list)
+    )
+
+
+def databases(target: Target) -> list[str]:
+    """The connection's own database first, then the others that it names."""
+    named = [target.database, *split_names(target.text("includeOtherCatalogs"))]
+    return list(dict.fromkeys(name for name in named if name))
+
+
+def tables(ask: Ask, database: str, wanted: CatalogFilter, notices: list[str]) -> Iterator[Table]:
+    """Tables of one database, in the order of schema and name."""
+    wants = wanted.memo()
+    rows = ask(*_statement(database, wanted))
+    keys = _keys(ask, database, notices)
+    for (schema, name), group in groupby(rows, key=itemgetter(0, 1)):
+        if wants(schema, database):
+            yield _table(database, schema, name, list(group), keys)
+
+
+def _statement(database: str, wanted: CatalogFilter) -> tuple[str, list[str]]:
+    source = f"{_named(database)}.information_schema"
+    include, bound = _any_of(wanted.include_like(_ESCAPE), fold=wanted.include.fold)
+    if not wanted.include.patterns:
+        include = "TRUE"
+    # A pattern with a catalog would leave out too much here; `wants` sees to it.
+    plain = [pattern for pattern in wanted.leave_out_like(_ESCAPE) if pattern.catalog is None]
+    leave_out, more = _any_of(plain, fold=False)
+    sql = f"""
+SELECT t.table_schema, t.table_name, t.table_type, t.comment, t.row_count,
+  c.column_name, c.ordinal_position, c.data_type, c.is_nullable, c.column_default, c.comment,
+  c.numeric_precision, c.numeric_scale, c.character_maximum_length
+FROM {source}.tables t
+JOIN {source}.columns c ON c.table_schema = t.table_schema AND c.table_name = t.table_name
+WHERE t.table_schema <> 'INFORMATION_SCHEMA' AND {include} AND NOT {leave_out}
+ORDER BY 1, 2, 7"""  # noqa: S608 - quoted and bound
+    return sql, bound + more
+
+
+def _any_of(patterns: list[LikePattern], *, fold: bool) -> tuple[str, list[str]]:
+    if not patterns:
+        return "FALSE", []
+    name, pattern = ("LOWER(t.table_schema)", "LOWER(?)") if fold else ("t.table_schema", "?")
+    one = f"{name} LIKE {pattern} ESCAPE '{_ESCAPE}'"
+    return f"({' OR '.join([one] * len(patterns))})", [p.schema for p in patterns]
+
+
+def _keys(ask: Ask, database: str, notices: list[str]) -> Keys:
+    """Without keys where the role may not see them."""
+    keys = Keys()
+    where = f"IN DATABASE {_named(database)}"
+    try:
+        primary = ask(f"SHOW PRIMARY KEYS {where}", None)
+        imported = ask(f"SHOW IMPORTED KEYS {where}", None)
+    except DatabaseFailure as failure:
+        notices.append(f"The keys of {database} could not be read: {failure.message}")
+        return keys
+    if max(len(primary), len(imported)) >= _SHOW_ROWS:
+        notices.append(f"{database} has more keys than Snowflake shows ({_SHOW_ROWS:,}).")
+    _add_primary(keys, primary)
+    _add_foreign(keys, imported)
+    return keys
+
+
+def _add_primary(keys: Keys, rows: Iterable[Row]) -> None:
+    """created_on, database, schema, table, column, key_sequence, ..."""
+    for row in sorted(rows, key=lambda row: (row[2], row[3], int(row[5]))):
+        keys.primary[row[2], row[3]].append(str(row[4]))
+
+
+def _add_foreign(keys: Keys, rows: Iterable[Row]) -> None:
+    """created_on, pk_database, pk_schema, pk_table, pk_column, fk_database, fk_schema, fk_table,
+    fk_column, key_sequence, update_rule, delete_rule, fk_name, ...
+    """
+    for row in sorted(rows, key=lambda row: (row[6], row[7], str(row[12]), int(row[9]))):
+        there = keys.foreign[row[6], row[7]]
+        if not there or there[-1].name != row[12]:
+            other = None if row[1] == row[5] else str(row[1])
+            there.append(ForeignKey(str(row[12]), [], str(row[2]), str(row[3]), [], other))
+        there[-1].columns.append(str(row[8]))
+        there[-1].referenced_columns.append(str(row[4]))
+
+
+def _table(database: str, schema: str, name: str, rows: list[Row], keys: Keys) -> Table:
+    kind = _KINDS.get(rows[0][2], TableKind.TABLE)
+    comment, estimate = rows[0][3] or None, rows[0][4]
+    columns = [_column(row) for row in rows]
+    primary = keys.primary.get((schema, name), [])
+    for column in columns:
+        if column.name in primary:
+            column.primary_key_position = primary.index(column.name) + 1
+    foreign = keys.foreign.get((schema, name), [])
+    estimated = None if estimate is None or kind is TableKind.VIEW else int(estimate)
+    return Table(database, schema, name, kind, comment, columns, primary, foreign, estimated)
+
+
+def _column(row: Row) -> Column:
+    name, position, kind, nullable, default, comment, precision, scale, length = row[5:]
+    if kind == "NUMBER" and precision is not None:
+        kind = f"NUMBER({int(precision)},{int(scale or 0)})"
+    elif kind == "TEXT" and length is not None:
+        kind = f"VARCHAR({int(length)})"
+    return Column(name, int(position), kind, nullable == "YES", default, comment or None, None)
+
+
+def _named(database: str) -> str:
+    """A plain name stays plain, since Snowflake folds it to capitals; others are quoted."""
+    plain = database.replace("_", "").replace("$", "")
+    if plain.isalnum() and plain.isascii() and not database[0].isdigit() and database[0] != "$":
+        return database
+    return '"' + database.replace('"', '""') + '"'

@@ -1,0 +1,169 @@
+"""Databricks SQL: a workspace host, a warehouse's HTTP path, three ways to sign in."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING, ClassVar
+
+from dragoman.dialects.base import (
+    Authentication,
+    Declaration,
+    Dialect,
+    Driver,
+    Proof,
+    Session,
+    SessionOptions,
+    Target,
+    Use,
+)
+from dragoman.dialects.hosts import check_host
+from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
+from dragoman.dialects.tls_rule import agreed
+from dragoman.dialects.values import BadValue
+
+if TYPE_CHECKING:
+    from dragoman.dialects.validation import Draft
+
+_PATH = re.compile(r"(?:/[A-Za-z0-9_.-]+)+/?")
+
+
+class Databricks(Dialect):
+    """Databricks. `database` is the Unity Catalog catalog of names written without one."""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        name="databricks",
+        label="Databricks",
+        driver=Driver("databricks.sql", "databricks-sql-connector", "databricks"),
+        authentication=(
+            Authentication(
+                "databricks-personal-access-token",
+                "Personal access token (as password)",
+                ("passwordUnencrypted",),
+                optional=("username",),
+            ),
+            Authentication(
+                "databricks-oauth-m2m",
+                "OAuth of a service principal",
+                ("oauthClientId", "oauthClientSecretUnencrypted"),
+            ),
+            Authentication(
+                "databricks-oauth-user",
+                "OAuth of each user",
+                ("oauthClientId", "oauthClientSecretUnencrypted"),
+                optional=("username", "passwordUnencrypted"),
+                advises={
+                    "passwordUnencrypted": "Without a token of a service account the schema "
+                    "cannot be refreshed: each user signs in for their own queries only.",
+                },
+            ),
+        ),
+        uses={
+            "host": Use(
+                required=True, hint="The workspace, for example dbc-1.cloud.databricks.com."
+            ),
+            "database": Use(required=True, hint="The default catalog."),
+            "username": Use(),
+            "warehouse": Use(
+                required=True, hint="The HTTP path, for example /sql/1.0/warehouses/1a2b3c."
+            ),
+            "includeOtherCatalogs": Use(),
+            "authenticationType": Use(default="databricks-personal-access-token"),
+            "enableDbSemanticLayerIntegration": Use(),
+            "enableDbSemanticLayerTopics": Use(),
+            "oauthClientId": Use(),
+            "oauthClientSecretUnencrypted": Use(),
+            "useMachineAuth": Use(),
+        },
+        multi_catalog=True,
+        sqlglot="databricks",
+        proof=Proof.STUB,
+        live=True,
+        notes=(
+            "`warehouse` is the HTTP path of a SQL warehouse; the port is always 443.",
+            "There is no read-only session: give rights to read only.",
+            "The catalog is read from information_schema, which a Hive metastore does not have.",
+            "Results come through the warehouse, never from the cloud's storage.",
+        ),
+    )
+
+    def choose_authentication(self, draft: Draft) -> Authentication | None:
+        """Machine sign-in without `authenticationType` means the service principal."""
+        if "authenticationType" not in draft.settings and draft.settings.get("useMachineAuth"):
+            return self.declaration.authentication[1]
+        return super().choose_authentication(draft)
+
+    def check(self, draft: Draft) -> None:
+        """Host, HTTP path, and settings that contradict each other."""
+        _check_workspace(draft)
+        _check_path(draft)
+        settings = draft.settings
+        token = settings.get("authenticationType") == "databricks-personal-access-token"
+        if token and settings.get("useMachineAuth"):
+            draft.warn("useMachineAuth", "It has no effect with a personal access token.")
+        topics = settings.get("enableDbSemanticLayerTopics")
+        if topics and not settings.get("enableDbSemanticLayerIntegration"):
+            draft.warn(
+                "enableDbSemanticLayerTopics",
+                "It has no effect without enableDbSemanticLayerIntegration.",
+            )
+
+    def network_address(self, target: Target) -> tuple[str, int] | None:
+        """The workspace, by HTTPS."""
+        return target.host, 443
+
+    def starttls(
+        self,
+        sock: socket.socket,
+        address: Address,
+        target: Target,
+        policy: TlsPolicy,
+        *,
+        timeout: float = PROBE_SECONDS,
+    ) -> str:
+        """Verify the workspace; see `Dialect.starttls`."""
+        return agreed(probe_tls(sock, address.host, policy, timeout=timeout))
+
+    def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
+        """Open a session; see `Dialect.connect`."""
+        self.declaration.driver.require()
+        from dragoman.dialects.adapters.databricks.session import DatabricksSession
+
+        return DatabricksSession(target, network, options)
+
+    def quote(self, identifier: str) -> str:
+        """In backticks, as in Spark."""
+        return "`" + identifier.replace("`", "``") + "`"
+
+
+def _check_workspace(draft: Draft) -> None:
+    sent = str(draft.settings.get("host", ""))
+    if not sent:
+        return
+    bare = re.sub(r"^https://", "", sent, flags=re.IGNORECASE).rstrip("/")
+    try:
+        draft.settings["host"] = check_host(bare)
+    except BadValue as bad:
+        draft.reject("host", bad.message, bad.fix)
+        return
+    if bare != sent:
+        draft.warn("host", f"Cut to the host name: {bare}.")
+
+
+def _check_path(draft: Draft) -> None:
+    sent = str(draft.settings.get("warehouse", ""))
+    if not sent:
+        return
+    path = sent if sent.startswith("/") else f"/{sent}"
+    if not path.startswith("/sql/") or not _PATH.fullmatch(path) or ".." in path:
+        draft.reject(
+            "warehouse",
+            "Not the HTTP path of a warehouse",
+            "Copy it from the warehouse's connection details: /sql/1.0/warehouses/….",
+        )
+    elif path != sent:
+        draft.settings["warehouse"] = path
+        draft.warn("warehouse", f"A slash was put in front: {path}.")
+
+
+DIALECT = Databricks()

@@ -1,0 +1,64 @@
+"""DuckDB, the embedded engine: a database file under the operator's directory, or sample data.
+
+An extension of this server; the contract does not know it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from dragoman.dialects.base import (
+    Authentication,
+    Declaration,
+    Dialect,
+    Driver,
+    Proof,
+    Session,
+    SessionOptions,
+    Target,
+    Use,
+)
+from dragoman.dialects.network import Network
+
+
+class DuckDB(Dialect):
+    """DuckDB. Nothing is dialled; the session opens the file read-only and can open no other."""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        name="duckdb",
+        label="DuckDB",
+        driver=Driver("duckdb", "duckdb", "duckdb"),
+        authentication=(Authentication(None, "No sign-in: a local file", ()),),
+        uses={
+            "database": Use(
+                required=True,
+                hint="A file under the operator's directory, or :memory: for the sample data.",
+            ),
+            "inferRelationshipsFromForeignKeys": Use(),
+        },
+        without=("passwordUnencrypted",),
+        query_timeout="client",
+        sqlglot="duckdb",
+        proof=Proof.ENGINE,
+        live=True,
+        extension=True,
+        notes=(
+            "The operator names the directory of the database files (duckdb_root).",
+            "The file is opened read-only; other files, the network and extensions are closed.",
+            "Sums of whole numbers arrive as decimal128(38, 0); larger ones are an error.",
+        ),
+    )
+
+    def network_address(self, target: Target) -> tuple[str, int] | None:
+        """None: nothing is dialled."""
+        return None
+
+    def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
+        """Open the file; see `Dialect.connect`."""
+        self.declaration.driver.require()
+        from dragoman.dialects.duckdb_session import open_session
+
+        return open_session(target, options)
+
+
+DIALECT = DuckDB()

@@ -1,0 +1,101 @@
+"""MySQL, and the parts that every database with its protocol shares."""
+
+from __future__ import annotations
+
+import socket
+from typing import ClassVar
+
+from dragoman.dialects.base import (
+    Authentication,
+    Declaration,
+    Dialect,
+    Driver,
+    Proof,
+    Session,
+    SessionOptions,
+    Target,
+    Use,
+)
+from dragoman.dialects.network import (
+    PROBE_SECONDS,
+    Address,
+    Network,
+    TlsPolicy,
+    mysql_greeting,
+    mysql_starttls,
+    probe_tls,
+)
+from dragoman.dialects.tls_rule import agreed, must_have_tls
+
+
+class MySQLWire(Dialect):
+    """What speaks the protocol of MySQL."""
+
+    def starttls(
+        self,
+        sock: socket.socket,
+        address: Address,
+        target: Target,
+        policy: TlsPolicy,
+        *,
+        timeout: float = PROBE_SECONDS,
+    ) -> str:
+        """Read the greeting, start TLS and verify the server; see `Dialect.starttls`."""
+        if mysql_greeting(sock, timeout=timeout).offers_tls:
+            mysql_starttls(sock, timeout=timeout)
+            return agreed(probe_tls(sock, address.host, policy, timeout=timeout))
+        return must_have_tls(address, policy)
+
+    def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
+        """Open a session; see `Dialect.connect`."""
+        self.declaration.driver.require()
+        from dragoman.dialects.mysql_session import MySQLSession
+
+        return MySQLSession(target, network, options)
+
+    def quote(self, identifier: str) -> str:
+        """In backticks."""
+        return "`" + identifier.replace("`", "``") + "`"
+
+
+def declare(name: str, label: str, proof: Proof, *notes: str) -> Declaration:
+    """The declaration that MySQL and MariaDB share."""
+    return Declaration(
+        name=name,
+        label=label,
+        driver=Driver("pymysql", "pymysql", name),
+        authentication=(
+            Authentication(None, "User and password", ("username", "passwordUnencrypted")),
+        ),
+        uses={
+            "host": Use(required=True),
+            "port": Use(),
+            "database": Use(hint="The default schema; all schemas stay within reach."),
+            "username": Use(required=True),
+            "inferRelationshipsFromForeignKeys": Use(),
+        },
+        default_port=3306,
+        sqlglot="mysql",
+        proof=proof,
+        live=True,
+        notes=(
+            "A schema is what the server calls a database.",
+            "Named time zones need the server's zone tables; otherwise today's offset is used.",
+            "Zero dates arrive as null, with a notice.",
+            *notes,
+        ),
+    )
+
+
+class MySQL(MySQLWire):
+    """MySQL 8 or later. The engine tests run this adapter against MariaDB, a near relative."""
+
+    declaration: ClassVar[Declaration] = declare(
+        "mysql",
+        "MySQL",
+        Proof.RELATIVE,
+        "The server's time limit stops SELECT statements only.",
+    )
+
+
+DIALECT = MySQL()

@@ -1,0 +1,85 @@
+"""PostgreSQL."""
+
+from __future__ import annotations
+
+import socket
+from typing import ClassVar
+
+from dragoman.dialects.base import (
+    Authentication,
+    Declaration,
+    Dialect,
+    Driver,
+    Proof,
+    Session,
+    SessionOptions,
+    Target,
+    Use,
+)
+from dragoman.dialects.network import (
+    PROBE_SECONDS,
+    Address,
+    Network,
+    TlsPolicy,
+    postgres_starttls,
+    probe_tls,
+)
+from dragoman.dialects.tls_rule import agreed, must_have_tls
+
+
+class PostgresWire(Dialect):
+    """What speaks PostgreSQL's protocol. `plaintext_allowed`: whether TLS may ever be missing."""
+
+    plaintext_allowed: ClassVar[bool] = True
+
+    def starttls(
+        self,
+        sock: socket.socket,
+        address: Address,
+        target: Target,
+        policy: TlsPolicy,
+        *,
+        timeout: float = PROBE_SECONDS,
+    ) -> str:
+        """Ask for TLS and verify the server; see `Dialect.starttls`."""
+        if postgres_starttls(sock, timeout=timeout):
+            return agreed(probe_tls(sock, address.host, policy, timeout=timeout))
+        return must_have_tls(address, policy, ever_allowed=self.plaintext_allowed)
+
+    def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
+        """Open a session; see `Dialect.connect`."""
+        self.declaration.driver.require()
+        from dragoman.dialects.postgres_session import open_session
+
+        return open_session(self, target, network, options)
+
+
+class Postgres(PostgresWire):
+    """PostgreSQL 12 or later."""
+
+    declaration: ClassVar[Declaration] = Declaration(
+        name="postgres",
+        label="PostgreSQL",
+        driver=Driver("psycopg", "psycopg", "postgres"),
+        authentication=(
+            Authentication(None, "User and password", ("username", "passwordUnencrypted")),
+        ),
+        uses={
+            "host": Use(required=True),
+            "port": Use(),
+            "database": Use(required=True),
+            "username": Use(required=True),
+            "inferRelationshipsFromForeignKeys": Use(),
+        },
+        default_port=5432,
+        sqlglot="postgres",
+        proof=Proof.ENGINE,
+        live=True,
+        notes=(
+            "numeric without precision (sum, avg) is a decimal that the first rows choose.",
+            "Arrays of several dimensions are refused: cast them to text or JSON.",
+        ),
+    )
+
+
+DIALECT = Postgres()

@@ -1,0 +1,68 @@
+"""The house services that one server process shares, put together by `app.py`."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from dragoman.access.principal import Principal
+from dragoman.dialects.pool import SessionPool
+from dragoman.egress import EgressPolicy
+from dragoman.settings import Settings
+from dragoman.store import Store, StoreBusy, UnitOfWork
+from dragoman.vault import KeyRingSource, Vault
+
+if TYPE_CHECKING:
+    from dragoman.api.routing import Route
+
+
+class Authenticator(Protocol):
+    """Knows tokens. `recognise` needs no store: a mistyped token has a wrong checksum."""
+
+    def recognise(self, token: str) -> bytes | None:
+        """The digest to look up, or None when the text cannot be a token."""
+        ...
+
+    def principal(self, unit: UnitOfWork, digest: bytes) -> Principal | None:
+        """Whom the token stands for; None when unknown, revoked or expired."""
+        ...
+
+    def used(self, principal: Principal) -> None:
+        """Note that the token was used; written to the store now and then."""
+        ...
+
+    def flush(self, store: Store) -> int:
+        """Write the noted uses; returns how many."""
+        ...
+
+
+@dataclass(slots=True)
+class House:
+    """What handlers reach through `Call.house`. `blocking` runs database work off the loop."""
+
+    settings: Settings
+    store: Store
+    keys: KeyRingSource
+    vault: Vault
+    network: EgressPolicy
+    sessions: SessionPool
+    authenticator: Authenticator
+    blocking: ThreadPoolExecutor
+    routes: tuple[Route, ...]
+
+    def key_problem(self) -> str | None:
+        """Why the key ring could not be read again, if it could not; the last good one is used."""
+        self.keys.current()  # a key file that changed is read now, not when a secret is next used
+        problem = self.keys.problem
+        return None if problem is None else problem.message
+
+    def close(self) -> None:
+        """Give everything back, in the order that lets running work end."""
+        self.blocking.shutdown(wait=False, cancel_futures=True)
+        self.sessions.close()
+        # A store that is away costs the last seconds of last-used times, not an orderly end.
+        with contextlib.suppress(StoreBusy):
+            self.authenticator.flush(self.store)
+        self.store.close()

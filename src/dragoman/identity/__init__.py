@@ -1,0 +1,1 @@
+"""Users, tokens, user attributes and roles on connections."""

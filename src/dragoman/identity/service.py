@@ -1,0 +1,213 @@
+"""Users, their attributes, and roles on connections."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+
+from dragoman import audit
+from dragoman.access.principal import Principal
+from dragoman.access.roles import Role, builtin
+from dragoman.api.errors import BadRequest, Conflict, NotFound
+from dragoman.identity.tables import (
+    connection_roles,
+    custom_roles,
+    user_attribute_values,
+    users,
+)
+from dragoman.store import UnitOfWork
+from dragoman.store.metadata import AnyRow
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,255}")
+_ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 _\-]{0,79}")
+ROLES_OFFERED = f"One of {', '.join(Role)} or a custom role."
+
+
+class User(msgspec.Struct, rename="camel"):
+    """A member of the organization. `id` is the membership id."""
+
+    id: str
+    email: str
+    name: str
+    organization_admin: bool
+    disabled_at: str | None
+    created_at: str
+
+
+def create_user(
+    unit: UnitOfWork, actor: Principal, email: str, name: str = "", *, admin: bool = False
+) -> User:
+    """Add a member. Raises `BadRequest` for a bad address, `Conflict` for a taken one."""
+    address = email.strip().lower()
+    if not _EMAIL.fullmatch(address):
+        raise BadRequest(f"Bad Request: '{email[:80]}' is not an e-mail address")
+    if find_user(unit, address) is not None:
+        raise Conflict(f"A user with the e-mail address {address} is there already")
+    user = User(str(uuid.uuid4()), address, name or address, admin, None, unit.now)
+    unit.db.execute(insert(users).values(**msgspec.structs.asdict(user)))
+    audit.record(unit, actor, "user.create", ("user", user.id), after=_shown(user))
+    return user
+
+
+def find_user(unit: UnitOfWork, email: str) -> User | None:
+    """The member with this e-mail address, in any case."""
+    row = unit.db.execute(_USERS.where(users.c.email == email.strip().lower())).first()
+    return _user(row) if row else None
+
+
+def get_user(unit: UnitOfWork, email: str) -> User:
+    """As `find_user`, but raises `NotFound`."""
+    user = find_user(unit, email)
+    if user is None:
+        raise NotFound(f"No user has the e-mail address {email[:80]}")
+    return user
+
+
+def list_users(unit: UnitOfWork) -> list[User]:
+    """All members by e-mail address."""
+    return [_user(row) for row in unit.db.execute(_USERS.order_by(users.c.email))]
+
+
+def set_disabled(unit: UnitOfWork, actor: Principal, user: User, *, disabled: bool) -> None:
+    """Suspend a member or let them back; a suspended one's tokens stop working at once."""
+    moment = unit.now if disabled else None
+    unit.db.execute(update(users).where(users.c.id == user.id).values(disabled_at=moment))
+    action = "user.suspend" if disabled else "user.resume"
+    audit.record(unit, actor, action, ("user", user.id))
+
+
+def set_attribute(
+    unit: UnitOfWork, actor: Principal, user_id: str, attribute: str, values: Sequence[str]
+) -> None:
+    """Give a user an attribute's values; none removes it."""
+    before = attributes(unit, user_id).get(attribute)
+    table = user_attribute_values
+    mine = (table.c.user_id == user_id) & (table.c.attribute == attribute)
+    unit.db.execute(delete(table).where(mine))
+    if values:
+        text = msgspec.json.encode(list(values)).decode()
+        row = {"user_id": user_id, "attribute": attribute, "values": text}
+        unit.db.execute(insert(table).values(row))
+    audit.record(
+        unit,
+        actor,
+        "user.attribute",
+        ("user", user_id),
+        before={attribute: before},
+        after={attribute: list(values)},
+    )
+
+
+def attributes(unit: UnitOfWork, user_id: str | None) -> dict[str, list[str]]:
+    """A user's attribute values by attribute name; nothing for nobody."""
+    if user_id is None:
+        return {}
+    table = user_attribute_values
+    statement = select(table.c.attribute, table.c["values"]).where(table.c.user_id == user_id)
+    return {name: msgspec.json.decode(text) for name, text in unit.db.execute(statement)}
+
+
+def grant_role(
+    unit: UnitOfWork, actor: Principal, user_id: str, connection_id: str, role: str
+) -> None:
+    """Give a user a role on a connection in place of the one they had directly."""
+    name = role_name(unit, role)
+    table = connection_roles
+    mine = (table.c.user_id == user_id) & (table.c.connection_id == connection_id)
+    unit.db.execute(delete(table).where(mine))
+    row = {"user_id": user_id, "connection_id": connection_id, "role": name}
+    unit.db.execute(insert(table).values(row))
+    audit.record(unit, actor, "role.grant", ("connection", connection_id), after=row)
+
+
+def role_name(unit: UnitOfWork, name: str) -> str:
+    """The stored name of a built-in or custom role. Raises `BadRequest` for another text."""
+    known = find_role(unit, name)
+    if known is None:
+        raise BadRequest(f"Bad Request: no role '{name[:80]}'. {ROLES_OFFERED}")
+    return known
+
+
+def find_role(unit: UnitOfWork, name: str) -> str | None:
+    """The stored name of a built-in or custom role; None when there is no such role."""
+    known = builtin(name)
+    if known is not None:
+        return known.value
+    if not _ROLE_NAME.fullmatch(name):
+        return None
+    found = select(custom_roles.c.name).where(custom_roles.c.name == name)
+    return unit.db.execute(found).scalar()
+
+
+def create_custom_role(unit: UnitOfWork, actor: Principal, name: str, base: Role) -> None:
+    """Define a role that permits what `base` permits. Raises `BadRequest`, `Conflict`."""
+    if not _ROLE_NAME.fullmatch(name) or builtin(name) is not None:
+        raise BadRequest(f"Bad Request: '{name[:80]}' cannot name a custom role")
+    if name in _custom(unit):
+        raise Conflict(f"A role {name} is there already")
+    unit.db.execute(insert(custom_roles).values(name=name, base_role=base, created_at=unit.now))
+    audit.record(unit, actor, "role.create", ("role", name), after={"base": base.value})
+
+
+def role_on(unit: UnitOfWork, principal: Principal, connection_id: str, base_role: str) -> Role:
+    """The strongest role the principal has on a connection; its base role is the floor."""
+    custom = _custom(unit)
+    candidates = [_tier(base_role, custom)]
+    if principal.user_id is not None:
+        table = connection_roles
+        statement = select(table.c.role).where(
+            table.c.user_id == principal.user_id, table.c.connection_id == connection_id
+        )
+        candidates += [_tier(name, custom) for name in unit.db.execute(statement).scalars()]
+    return max(candidates, key=lambda role: role.rank)
+
+
+def granted_roles(unit: UnitOfWork, principal: Principal) -> dict[str, Role]:
+    """Roles given to this user directly, by connection id."""
+    if principal.user_id is None:
+        return {}
+    table = connection_roles
+    statement = select(table.c.connection_id, table.c.role).where(
+        table.c.user_id == principal.user_id
+    )
+    custom = _custom(unit)
+    return {row.connection_id: _tier(row.role, custom) for row in unit.db.execute(statement)}
+
+
+def roles_at_least(unit: UnitOfWork, least: Role) -> list[str]:
+    """Names of all roles, custom ones included, that reach a tier."""
+    custom = _custom(unit)
+    names = [*Role, *custom]
+    return [name for name in names if _tier(name, custom).rank >= least.rank]
+
+
+def _custom(unit: UnitOfWork) -> dict[str, str]:
+    rows = unit.db.execute(select(custom_roles.c.name, custom_roles.c.base_role))
+    return {row.name: row.base_role for row in rows}
+
+
+def _tier(name: str, custom: dict[str, str]) -> Role:
+    """The built-in role that a role amounts to; one that is no longer defined permits nothing."""
+    return builtin(custom.get(name, name)) or Role.NO_ACCESS
+
+
+_USERS = select(
+    users.c.id,
+    users.c.email,
+    users.c.name,
+    users.c.organization_admin,
+    users.c.disabled_at,
+    users.c.created_at,
+)
+
+
+def _user(row: AnyRow) -> User:
+    return User(*row)
+
+
+def _shown(user: User) -> dict[str, object]:
+    return {"email": user.email, "name": user.name, "organizationAdmin": user.organization_admin}

@@ -1,0 +1,59 @@
+"""Tables of the identity room. Only this room reads them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, LargeBinary, String, Table, Text
+
+from dragoman.store.metadata import Id, Time, metadata
+
+# `id` is the membership id: the one that SCIM lists and `userId` names (contract §1.6).
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("email", String(320), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("organization_admin", Boolean, nullable=False, default=False),
+    Column("disabled_at", Time),
+    Column("created_at", Time, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("hint", String(40), nullable=False),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("enabled", Boolean, nullable=False, default=True),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time),
+    Column("revoked_at", Time),
+    Column("last_used_at", Time),
+)
+
+user_attribute_values = Table(
+    "user_attribute_values",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("attribute", String(120), primary_key=True),
+    Column("values", Text, nullable=False),  # JSON array of text
+)
+
+connection_roles = Table(
+    "connection_roles",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("connection_id", Id, primary_key=True),
+    Column("role", String(80), nullable=False),
+)
+
+custom_roles = Table(
+    "custom_roles",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("base_role", String(20), nullable=False),
+    Column("created_at", Time, nullable=False),
+)

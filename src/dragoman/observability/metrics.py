@@ -1,0 +1,33 @@
+"""Prometheus metrics. Labels are route templates and statuses: never ids, names or secrets."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("dragoman_requests_total", "Requests answered.", ["method", "route", "status"])
+REQUEST_SECONDS = Histogram(
+    "dragoman_request_seconds",
+    "Time until the answer began.",
+    ["route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+QUERIES_RUNNING = Gauge(
+    "dragoman_queries_running", "Queries running.", ["dialect"], multiprocess_mode="livesum"
+)
+QUERIES = Counter("dragoman_queries_total", "Queries ended.", ["dialect", "outcome"])
+ROWS = Counter("dragoman_rows_total", "Rows sent.", ["dialect"])
+LIMITER_FAILURES = Counter("dragoman_limiter_failures_total", "Rate limiter was away.")
+
+
+def exposition() -> tuple[bytes, str]:
+    """The metrics as text, and its media type. Sums all processes where there are several."""
+    import os
+
+    from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,1 @@
+"""Questions in SQL on a connection, answered as a stream of rows."""

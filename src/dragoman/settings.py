@@ -1,0 +1,204 @@
+"""The settings of a server: one class, read from the environment and from `dragoman.toml`.
+
+Order: environment (`DRAGOMAN_<NAME>`), then the file (`DRAGOMAN_CONFIG`, `./dragoman.toml` or
+`<home>/dragoman.toml`), then the default. `dragoman config` prints every one with its text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+
+from dragoman.secret import SecretStr
+
+# ruff: noqa: RUF009 - `_setting` makes a dataclass field; there is no shared default
+
+PREFIX = "DRAGOMAN_"
+
+
+class SettingsError(Exception):
+    """A setting has a value that it does not take."""
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+_NONE = SecretStr("")
+
+
+def _default_home() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "dragoman"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting. The help text of each is what `dragoman config` prints."""
+
+    home: Path = field(
+        default_factory=_default_home,
+        metadata={"help": "Directory of the SQLite store and the key file. Logs go to stderr."},
+    )
+    host: str = _setting("127.0.0.1", "Address the server listens on.")
+    port: int = _setting(8000, "Port the server listens on.")
+    workers: int = _setting(1, "Server processes. More than one wants Redis for the rate limit.")
+    public_url: str = _setting("", "Address people reach the server at, for links in answers.")
+    trusted_proxies: tuple[str, ...] = _setting(
+        ("127.0.0.1",), "Addresses of proxies whose X-Forwarded-For header is believed."
+    )
+    database_url: SecretStr = _setting(
+        _NONE, "postgresql://… moves the store to Postgres; empty is SQLite in the home."
+    )
+    keys: SecretStr = _setting(
+        _NONE,
+        "The key ring itself (JSON, or base64 keys separated by commas, first is current).",
+    )
+    keys_command: str = _setting("", "A command that prints the key ring, run without a shell.")
+    rate_limit_per_minute: int = _setting(60, "Requests a minute for each token; 0 is off.")
+    login_failures_per_minute: int = _setting(
+        20, "Refused tokens a minute for each client address, then 429; 0 is off."
+    )
+    redis_url: SecretStr = _setting(
+        _NONE, "redis://… shares the rate limit among processes; empty is in memory."
+    )
+    egress: Literal["any", "public", "private", "list"] = _setting(
+        "any", "Addresses that may be dialled: any, public, private, or only those of egress_allow."
+    )
+    egress_allow: tuple[str, ...] = _setting(
+        (), "Networks (CIDR) and host names that may be dialled as well; loopback is named here."
+    )
+    tls_ca_file: str = _setting("", "PEM file of certificate authorities of your own databases.")
+    tls_plaintext: Literal["loopback", "private", "never"] = _setting(
+        "loopback", "Where a database that offers no TLS may still be dialled."
+    )
+    duckdb_root: str = _setting("", "Directory whose DuckDB files may be connected; empty is none.")
+    secret_env_prefixes: tuple[str, ...] = _setting(
+        ("DRAGOMAN_SECRET_",), 'Prefixes of variables that {"$secret": "env:…"} may name.'
+    )
+    secret_directories: tuple[str, ...] = _setting(
+        (), 'Directories whose files {"$secret": "file:…"} may name.'
+    )
+    max_body_bytes: int = _setting(1_000_000, "Largest JSON body of a request, in bytes.")
+    max_queries_per_connection: int = _setting(10, "Queries at once on one connection.")
+    shutdown_seconds: int = _setting(20, "Time that running queries get when the server stops.")
+    metrics: Literal["loopback", "open", "off"] = _setting(
+        "loopback", "Who may read /metrics: clients on this machine, everybody, nobody."
+    )
+    audit_days: int = _setting(0, "Days that audit rows are kept; 0 is for ever.")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "Least level logged."
+    )
+    log_format: Literal["auto", "json", "text"] = _setting(
+        "auto", "Form of log lines; auto is text on a terminal and JSON elsewhere."
+    )
+
+    @property
+    def store_url(self) -> SecretStr:
+        """SQLAlchemy URL of the store."""
+        given = self.database_url.reveal()
+        if not given:
+            return SecretStr(f"sqlite:///{self.home / 'dragoman.db'}")
+        for scheme in ("postgresql://", "postgres://"):
+            if given.startswith(scheme):
+                return SecretStr("postgresql+psycopg://" + given.removeprefix(scheme))
+        return SecretStr(given)
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Read the settings. Overrides are what the command line gave.
+
+    Raises `SettingsError` naming the setting and where its value came from.
+    """
+    env = os.environ if environ is None else environ
+    hints = get_type_hints(Settings)
+    found = _from_file(env)
+    unknown = sorted(set(found) - set(hints))
+    if unknown:
+        raise SettingsError(f"unknown setting {unknown[0]!r} in the configuration file")
+    for name in hints:
+        if PREFIX + name.upper() in env:
+            found[name] = env[PREFIX + name.upper()]
+    values = {name: _convert(name, hints[name], value) for name, value in found.items()}
+    given: dict[str, Any] = {name: v for name, v in overrides.items() if v is not None}
+    return Settings(**{**values, **given})
+
+
+def describe(settings: Settings) -> list[dict[str, str]]:
+    """Each setting as name, variable, value (secrets masked), default and help."""
+    defaults = Settings()
+    return [
+        {
+            "name": item.name,
+            "variable": PREFIX + item.name.upper(),
+            "value": _show(getattr(settings, item.name)),
+            "default": _show(getattr(defaults, item.name)),
+            "help": str(item.metadata["help"]),
+        }
+        for item in dataclasses.fields(Settings)
+    ]
+
+
+def _show(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return str(value) if value else ""
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in cast("tuple[object, ...]", value))
+    return str(value)
+
+
+def _from_file(env: Mapping[str, str]) -> dict[str, Any]:
+    named = env.get(PREFIX + "CONFIG")
+    home = Path(env.get(PREFIX + "HOME") or _default_home()).expanduser()
+    candidates = [Path(named)] if named else [Path("dragoman.toml"), home / "dragoman.toml"]
+    for path in candidates:
+        if path.is_file():
+            return _parsed(path)
+    if named:
+        raise SettingsError(f"DRAGOMAN_CONFIG names {named}, which is not a file")
+    return {}
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}") from None
+
+
+def _convert(name: str, hint: Any, value: Any) -> Any:
+    try:
+        return _as(hint, value)
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{name.upper()}: {error}") from None
+
+
+def _as(hint: Any, value: Any) -> Any:
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ValueError(f"must be one of {', '.join(get_args(hint))}")
+        return value
+    if get_origin(hint) is tuple:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list):
+            raise ValueError("must be a list, or text with commas")
+        parts = cast("list[object]", parts)
+        return tuple(str(part).strip() for part in parts if str(part).strip())
+    if hint is int:
+        return _number(value)
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    if hint is Path:
+        return Path(value).expanduser()
+    return SecretStr(value) if hint is SecretStr else value
+
+
+def _number(value: Any) -> int:
+    text = str(value).strip()
+    if isinstance(value, bool) or not text.isascii() or not text.isdigit():
+        raise ValueError("must be a whole number, 0 or more")
+    return int(text)

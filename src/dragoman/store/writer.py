@@ -1,0 +1,141 @@
+"""SQLite's one writer: a thread with a connection of its own, several units of work to a commit.
+
+A commit waits for the disk, whatever it holds; units that arrive meanwhile share the next one. Each
+runs under a savepoint, so that one that fails takes nothing of the others with it, and none is
+answered before the commit that holds it is on the disk.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from dragoman import clock
+from dragoman.store.busy import StoreBusy, told
+from dragoman.store.work import Origin, UnitOfWork
+
+MOST_PER_COMMIT = 32
+# Work that waited longer is given up: its client should try again, not queue on.
+QUEUE_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[UnitOfWork], Any]
+    origin: Origin
+    future: Future[Any] = field(default_factory=Future[Any])
+    asked: float = field(default_factory=time.monotonic)
+    result: Any = None
+    error: BaseException | None = None
+
+    def run(self, connection: Connection) -> None:
+        """Do the work; keeps what it returned or raised until the commit is known."""
+        try:
+            if time.monotonic() - self.asked > QUEUE_SECONDS:
+                raise StoreBusy("too much work waits for the store")
+            with told():
+                self.result = self.work(UnitOfWork(connection, clock.now(), self.origin))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
+            self.error = error
+
+    def answer(self, failed: BaseException | None) -> None:
+        """Tell the asker; `failed` is why the commit did not come about."""
+        error = self.error or failed
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(self.result)
+
+
+class Writer:
+    """Takes units of work from any thread and runs them in order."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
+        self._thread.start()
+        self._connection: Connection | None = None
+
+    def submit(self, work: Callable[[UnitOfWork], Any], origin: Origin) -> Future[Any]:
+        """The work's outcome, known once it is on the disk. Its errors come as they were raised,
+        those of the store as `StoreBusy`."""
+        job = _Job(work, origin)
+        self._jobs.put(job)
+        return job.future
+
+    def close(self) -> None:
+        """Finish what was submitted and end."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        ending = False
+        while not ending:
+            jobs, ending = self._next_jobs()
+            live = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+            if not live:
+                continue
+            failed = self._commit(live)
+            for job in live:
+                job.answer(failed)
+        if self._connection is not None:
+            self._connection.close()
+
+    def _next_jobs(self) -> tuple[list[_Job], bool]:
+        """Wait for a job and take those that came meanwhile; whether the end was asked for."""
+        job = self._jobs.get()
+        jobs: list[_Job] = []
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == MOST_PER_COMMIT:
+                return jobs, False
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return jobs, False
+        return jobs, True
+
+    def _commit(self, jobs: list[_Job]) -> BaseException | None:
+        """Run the jobs in one transaction; returns why it did not come about, if it did not."""
+        try:
+            with told():
+                connection = self._open()
+                driver: Any = connection.connection.dbapi_connection
+                driver.execute("BEGIN IMMEDIATE")
+                try:
+                    self._run(jobs, connection, driver)
+                    if any(job.error is None for job in jobs):
+                        driver.execute("COMMIT")
+                finally:
+                    if driver.in_transaction:
+                        driver.execute("ROLLBACK")
+        except BaseException as error:  # noqa: BLE001 - the askers are told
+            return error
+        return None
+
+    def _run(self, jobs: list[_Job], connection: Connection, driver: Any) -> None:
+        if len(jobs) == 1:
+            jobs[0].run(connection)
+            return
+        for job in jobs:
+            driver.execute("SAVEPOINT unit")
+            job.run(connection)
+            # A full disk makes SQLite roll the whole transaction back by itself.
+            if not driver.in_transaction:
+                raise StoreBusy("the store gave up the transaction")
+            driver.execute("RELEASE unit" if job.error is None else "ROLLBACK TO unit")
+
+    def _open(self) -> Connection:
+        if self._connection is None or self._connection.invalidated:
+            # BEGIN and COMMIT are ours; SQLAlchemy must add none.
+            options = {"isolation_level": "AUTOCOMMIT"}
+            self._connection = self._engine.connect().execution_options(**options)
+        return self._connection

@@ -1,0 +1,61 @@
+"""Roles and the policy: who may do what, as a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from dragoman.access.policy import RULES, Permission, allow
+from dragoman.access.principal import OPERATOR, Principal, PrincipalKind
+from dragoman.access.roles import Role, builtin
+
+MEMBER = Principal(PrincipalKind.PERSONAL, "m", user_id="u")
+
+# The least role on a connection (contract §2.4); None where a role is not what decides.
+LEAST = {
+    Permission.CONNECTIONS_CREATE: Role.CONNECTION_ADMIN,
+    Permission.CONNECTIONS_READ: Role.QUERY_TOPICS,
+    Permission.CONNECTIONS_SQL: Role.QUERIER,
+    Permission.CONNECTIONS_UPDATE: Role.CONNECTION_ADMIN,
+    Permission.CONNECTIONS_DELETE: Role.CONNECTION_ADMIN,
+    Permission.CONNECTIONS_TEST: Role.CONNECTION_ADMIN,
+    Permission.ROLES_MANAGE: Role.CONNECTION_ADMIN,
+}
+EVERYBODY = {Permission.PUBLIC, Permission.SIGNED_IN, Permission.CONNECTIONS_LIST}
+
+
+def test_every_permission_has_a_rule() -> None:
+    assert set(RULES) == set(Permission)
+
+
+@pytest.mark.parametrize("permission", list(Permission))
+@pytest.mark.parametrize("role", list(Role))
+def test_member(permission: Permission, role: Role) -> None:
+    least = LEAST.get(permission)
+    expected = permission in EVERYBODY or (least is not None and role.rank >= least.rank)
+    assert allow(MEMBER, permission, role) is expected
+
+
+@pytest.mark.parametrize("permission", list(Permission))
+def test_admin_of_the_organization(permission: Permission) -> None:
+    assert allow(OPERATOR, permission, Role.NO_ACCESS)
+
+
+def test_roles_include_those_below() -> None:
+    ranks = [role.rank for role in Role]
+    assert ranks == sorted(set(ranks))
+    assert (Role.NO_ACCESS.rank, Role.QUERY_TOPICS.rank) == (0, 150)  # seen on a live instance
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("VIEWER", Role.VIEWER),
+        ("RESTRICTED_QUERIER", Role.QUERY_TOPICS),
+        ("viewer", None),
+        ("", None),
+        ("name", None),
+        ("__class__", None),
+    ],
+)
+def test_names_of_roles(name: str, role: Role | None) -> None:
+    assert builtin(name) is role

@@ -1,0 +1,197 @@
+"""The route table as a whole: permissions, the API document, and the contract's operations."""
+
+from __future__ import annotations
+
+import http
+import uuid
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31
+
+from dragoman.access.policy import RULES, Permission, admits
+from dragoman.access.principal import Principal, PrincipalKind
+from dragoman.api.routing import Route
+from dragoman.app import routes
+from tests.support.bodies import body
+from tests.support.clients import Client
+from tests.support.server import CONNECTIONS, Server
+
+ROUTES = routes()
+
+# The published operations that exist here: method, path and id, and the answer's required keys.
+CONTRACT = {
+    ("GET", "/api/v1/connections"): ("connectionsList", {"connections"}),
+    ("POST", "/api/v1/connections"): ("connectionsCreate", {"data", "success"}),
+    ("PATCH", "/api/v1/connections/{id}"): ("connectionsUpdate", {"message", "success"}),
+    ("GET", "/api/v1/connection-environments"): (
+        "connectionEnvironmentsList",
+        {"connectionEnvironments"},
+    ),
+    ("POST", "/api/v1/connection-environments"): (
+        "connectionEnvironmentsCreate",
+        {"connectionEnvironments"},
+    ),
+    ("PUT", "/api/v1/connection-environments/{id}"): ("connectionEnvironmentsUpdate", {"success"}),
+    ("DELETE", "/api/v1/connection-environments/{id}"): (
+        "connectionEnvironmentsDelete",
+        {"success"},
+    ),
+}
+# Operations of later versions of the contract.
+LATER = {("GET", "/api/v1/connections/{id}"), ("DELETE", "/api/v1/connections/{id}")}
+PUBLIC = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}"}
+
+
+def ids(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+@pytest.fixture
+def document(sqlite_server: Server) -> dict[str, Any]:
+    answer = sqlite_server.anonymous.get("/openapi.json")
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_table_is_well_formed() -> None:
+    names = [route.operation_id for route in ROUTES]
+    assert len(set(names)) == len(names)
+    places = [(route.method, route.path) for route in ROUTES]
+    assert len(set(places)) == len(places)
+    for route in ROUTES:
+        assert route.permission in RULES
+        assert route.summary
+        assert http.HTTPStatus(route.status)
+        # Nothing is public by accident, and nothing public dials a database.
+        assert (route.permission is Permission.PUBLIC) == (route.path in PUBLIC), route.path
+
+
+def test_document_is_openapi(document: dict[str, Any]) -> None:
+    validator = jsonschema_rs.validator_for(OPENAPI_31)
+    assert [str(error) for error in validator.iter_errors(document)] == []
+
+
+def test_every_schema_of_the_document_is_json_schema(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        jsonschema_rs.meta.validate({"$schema": jsonschema_rs_dialect(), **schema})
+        assert name
+
+
+def jsonschema_rs_dialect() -> str:
+    return "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_every_reference_of_the_document_leads_somewhere(document: dict[str, Any]) -> None:
+    def references(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            mine = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+            mapping = value.get("discriminator", {}).get("mapping", {}).values()
+            return mine + [*mapping] + [r for each in value.values() for r in references(each)]
+        if isinstance(value, list):
+            return [r for each in value for r in references(each)]
+        return []
+
+    found = references(document)
+    assert found
+    for reference in set(found):
+        place: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            place = place[part]
+
+
+def test_every_route_is_in_the_document(document: dict[str, Any]) -> None:
+    told = {
+        (method.upper(), path): operation
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert set(told) == {(route.method, route.path) for route in ROUTES}
+    for route in ROUTES:
+        operation = told[route.method, route.path]
+        assert operation["operationId"] == route.operation_id
+        assert str(route.status) in operation["responses"]
+        if route.permission is not Permission.PUBLIC:
+            assert {"401", "403", "429"} <= set(operation["responses"])
+        named = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
+        assert named == set(route.path_names)
+
+
+def test_contracts_operations_are_there(document: dict[str, Any]) -> None:
+    for (method, path), (operation_id, required) in CONTRACT.items():
+        operation = document["paths"][path][method.lower()]
+        assert operation["operationId"] == operation_id
+        assert "x-extension" not in operation
+        [success] = [code for code in operation["responses"] if code.startswith("2")]
+        schema = operation["responses"][success]["content"]["application/json"]["schema"]
+        while "$ref" in schema:
+            schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        assert required <= set(schema["properties"]), path
+        assert required <= set(schema["required"]), path
+    for route in ROUTES:
+        known = (route.method, route.path) in {*CONTRACT, *LATER}
+        assert route.extension is not known, ids(route)
+
+
+def test_created_bodies_fit_their_schema(document: dict[str, Any]) -> None:
+    from tests.support.bodies import NAMES
+
+    root = {"$ref": "#/components/schemas/CreateConnection", "components": document["components"]}
+    validator = jsonschema_rs.validator_for(root)
+    for dialect in NAMES:
+        assert [str(error) for error in validator.iter_errors(body(dialect))] == [], dialect
+    assert not validator.is_valid({"dialect": "nothing", "name": "x"})
+
+
+# A walk over all routes with three kinds of callers
+
+
+def call(client: Client, route: Route, connection_id: str) -> int:
+    path = route.path.replace("{id}", connection_id).replace("{name}", "start.js")
+    content = b"{}" if route.method in ("POST", "PUT", "PATCH") else None
+    return client.request(route.method, path, content=content).status_code
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=ids)
+def test_walk_without_a_token(sqlite_server: Server, route: Route) -> None:
+    status = call(sqlite_server.anonymous, route, str(uuid.uuid4()))
+    assert status == (200 if route.permission is Permission.PUBLIC else 401)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=ids)
+def test_walk_as_a_member_without_any_role(sqlite_server: Server, route: Route) -> None:
+    """What belongs to a connection looks absent, what belongs to the organization is forbidden."""
+    hidden = sqlite_server.create()
+    nobody = sqlite_server.member("nobody@example.com")
+    status = call(nobody, route, hidden)
+    everybodys = {Permission.PUBLIC, Permission.SIGNED_IN, Permission.CONNECTIONS_LIST}
+    if route.permission in everybodys:
+        assert status == 200
+    elif "{id}" in route.path and route.path.startswith(CONNECTIONS + "/"):
+        # Bodies may be looked at before the connection is; they never tell whether it is there.
+        assert status in (400, 404)
+        assert status == call(nobody, route, str(uuid.uuid4()))
+    else:
+        assert status == 403
+    assert sqlite_server.show(hidden)["id"] == hidden
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=ids)
+def test_walk_with_an_organization_key(sqlite_server: Server, route: Route) -> None:
+    made = sqlite_server.create("duckdb")
+    assert call(sqlite_server.root, route, made) not in (401, 403, 405, 500)
+
+
+def test_rules_are_monotonous() -> None:
+    """An admin may do all; nobody is admitted to what asks for an organization admin."""
+    admin = Principal(PrincipalKind.ORGANIZATION, "key", organization_admin=True)
+    member = Principal(PrincipalKind.PERSONAL, "m", user_id="u")
+    for permission in Permission:
+        assert admits(admin, permission)
+    refused = {permission for permission in Permission if not admits(member, permission)}
+    assert refused == {
+        Permission.ENVIRONMENTS_MANAGE,
+        Permission.AUDIT_READ,
+        Permission.USERS_MANAGE,
+    }

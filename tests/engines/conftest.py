@@ -1,0 +1,87 @@
+"""Engines and stand-ins that only the tests of dialects ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.engines.support.bigquery import BigQuery, run_bigquery
+from tests.engines.support.clickhouse import run_clickhouse
+from tests.engines.support.databricks import run_databricks_stub
+from tests.engines.support.exasol import run_exasol_stub
+from tests.engines.support.mssql import run_mssql
+from tests.engines.support.relay import Relay
+from tests.engines.support.starrocks import run_starrocks
+from tests.engines.support.trino import run_trino
+from tests.support.certificates import Certificates
+from tests.support.engines import Engine
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server(start_engine: Callable[..., Engine]) -> Engine:
+    """ClickHouse's engine (chdb) behind our HTTP front; no TLS."""
+    return start_engine("clickhouse", run_clickhouse)
+
+
+@pytest.fixture(scope="session")
+def clickhouse_tls_server(
+    start_engine: Callable[..., Engine], certificates: Certificates
+) -> Engine:
+    """The same with a certificate for localhost, 127.0.0.1 and ::1."""
+    return start_engine(
+        "clickhouse with TLS", lambda: run_clickhouse(certificates.good, certificates.ca_file)
+    )
+
+
+@pytest.fixture(scope="session")
+def trino_server(start_engine: Callable[..., Engine], certificates: Certificates) -> Engine:
+    """A real Trino by its port with TLS and passwords; its `plain` port has neither."""
+    return start_engine("trino", lambda: run_trino(certificates))
+
+
+@pytest.fixture
+def relay() -> Iterator[Callable[[Engine], Relay]]:
+    """Puts a relay in front of an engine, for the time of the test."""
+    made: list[Relay] = []
+
+    def before(engine: Engine) -> Relay:
+        made.append(Relay(engine.port))
+        return made[-1]
+
+    yield before
+    for each in made:
+        each.cut()
+
+
+@pytest.fixture(scope="session")
+def exasol_stub_server(start_engine: Callable[..., Engine], certificates: Certificates) -> Engine:
+    """A stub of Exasol's protocol, always with TLS."""
+    return start_engine("exasol (protocol stub)", lambda: run_exasol_stub(certificates))
+
+
+@pytest.fixture(scope="session")
+def starrocks_server(start_engine: Callable[..., Engine]) -> Engine:
+    """A stub of StarRocks' protocol (mysql-mimic); no TLS."""
+    return start_engine("starrocks (stub)", run_starrocks)
+
+
+@pytest.fixture(scope="session")
+def mssql_server(start_engine: Callable[..., Engine], certificates: Certificates) -> Engine:
+    """An emulator of SQL Server (pysqlbridge), with TLS."""
+    return start_engine("mssql (emulator)", lambda: run_mssql(certificates))
+
+
+@pytest.fixture(scope="session")
+def databricks_stub_server(
+    start_engine: Callable[..., Engine], certificates: Certificates
+) -> Engine:
+    """A stub of Databricks' service, always with TLS."""
+    return start_engine("databricks (protocol stub)", lambda: run_databricks_stub(certificates))
+
+
+@pytest.fixture(scope="session")
+def bigquery_emulator(start_engine: Callable[..., Any]) -> BigQuery:
+    """local-bigquery behind TLS and Google's names, and a stub of the token endpoint."""
+    return start_engine("bigquery (emulator)", run_bigquery)

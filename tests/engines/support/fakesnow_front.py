@@ -1,0 +1,206 @@
+"""fakesnow's server with what it leaves out, for tests of the Snowflake adapter.
+
+    python fakesnow_front.py PORT CERTIFICATE KEY SETTINGS.json
+
+Runs in the environment that has fakesnow, alone. SQL, types, catalog views and error numbers are
+fakesnow's (DuckDB under SQL translated from Snowflake's). This file stands in for the service:
+passwords and key-pair tokens are checked, an unknown database is refused, an abort stops the
+statement, answers of many rows are split into chunks under another host name, and the two SHOW
+commands of keys answer with rows from the settings.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import importlib
+import json
+import ssl
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pyarrow as pa
+import uvicorn
+from cryptography.hazmat.primitives import serialization
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+# The package has a function of the same name.
+server: Any = importlib.import_module("fakesnow.server")
+SETTINGS: dict[str, Any] = {}
+CHUNKS: dict[str, bytes] = {}
+LOGINS: list[dict[str, Any]] = []
+ABORTED: list[str] = []
+RUNNING: list[str] = []
+CHUNK_ROWS = 20_000
+STAGE = "https://stage.example.test"
+STAGE_HEADER = ("x-amz-server-side-encryption-customer-key", "key-of-the-stage")
+
+
+def refused(code: str, message: str) -> JSONResponse:
+    data = {"nextAction": None, "errorCode": code}
+    return JSONResponse({"data": data, "code": code, "message": message, "success": False})
+
+
+async def body_of(request: Request) -> dict[str, Any]:
+    raw = await request.body()
+    if request.headers.get("Content-Encoding") == "gzip":
+        raw = gzip.decompress(raw)
+    return json.loads(raw) if raw else {}
+
+
+async def login(request: Request) -> Response:
+    data = (await body_of(request))["data"]
+    seen = {key: data.get(key) for key in ("LOGIN_NAME", "ACCOUNT_NAME", "AUTHENTICATOR")}
+    seen |= {"SESSION_PARAMETERS": data.get("SESSION_PARAMETERS"), "HOST": request.url.hostname}
+    seen |= {"QUERY": dict(request.query_params), "CLIENT": data.get("CLIENT_ENVIRONMENT")}
+    LOGINS.append(seen)
+    if SETTINGS.get("redirect"):
+        return RedirectResponse(SETTINGS["redirect"], 307)
+    if data.get("AUTHENTICATOR") == "SNOWFLAKE_JWT":
+        if not token_is_right(data):
+            return refused("390144", "JWT token is invalid. [8b2f1c]")
+    elif (data.get("LOGIN_NAME"), data.get("PASSWORD")) != tuple(SETTINGS["login"]):
+        return refused("390100", "Incorrect username or password was specified.")
+    if request.query_params.get("databaseName", "SHOP").upper() not in SETTINGS["databases"]:
+        return refused("390201", "The requested database does not exist or not authorized.")
+    return await server.login_request(request)
+
+
+def token_is_right(data: dict[str, Any]) -> bool:
+    """As "Key-pair authentication" says: RS256, issuer ACCOUNT.USER.SHA256:fingerprint."""
+    key = serialization.load_pem_public_key(SETTINGS["public_key"].encode())
+    der = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    fingerprint = "SHA256:" + base64.b64encode(hashlib.sha256(der).digest()).decode()
+    subject = f"{SETTINGS['account']}.{SETTINGS['login'][0].upper()}"
+    try:
+        claims = jwt.decode(data["TOKEN"], key, ["RS256"], issuer=f"{subject}.{fingerprint}")
+    except jwt.InvalidTokenError:
+        return False
+    return claims["sub"] == subject and 0 < claims["exp"] - claims["iat"] <= 3600
+
+
+async def query(request: Request) -> Response:
+    sent = await body_of(request)
+    sql = sent["sqlText"]
+    if server.to_token(request) not in server.sessions:
+        return refused("390112", "Your session has expired. Please login again.")
+    for command in ("PRIMARY", "IMPORTED"):
+        if sql.startswith(f"SHOW {command} KEYS IN DATABASE"):
+            return JSONResponse(shown(SETTINGS[f"{command.lower()}_keys"]))
+    RUNNING.append(sql)
+    try:
+        answer = await server.query_request(request)
+    finally:
+        RUNNING.remove(sql)
+    said = json.loads(bytes(answer.body))
+    if answer.status_code == 500 and sql in ABORTED:
+        # fakesnow knows no interrupted statement; this is what the service says.
+        return refused("000604", "SQL execution canceled")
+    split(said.get("data") or {})
+    return JSONResponse(said, answer.status_code)
+
+
+def shown(rows: list[list[str]]) -> dict[str, Any]:
+    width = len(rows[0]) if rows else 13
+    types = [
+        {"name": f"c{i}", "type": "text", "nullable": True, "length": 99, "byteLength": 99,
+         "precision": None, "scale": None}
+        for i in range(width)
+    ]  # fmt: skip
+    data = {
+        "rowtype": types, "rowset": rows, "total": len(rows), "queryResultFormat": "json",
+        "queryId": str(uuid.uuid4()), "statementTypeId": 24576, "parameters": [],
+        "finalDatabaseName": "SHOP", "finalSchemaName": "PUBLIC",
+    }  # fmt: skip
+    return {"data": data, "success": True}
+
+
+def split(data: dict[str, Any]) -> None:
+    """Answers of many rows: the first rows inline, the rest as files of a stage."""
+    if data.get("queryResultFormat") != "arrow" or data.get("total", 0) <= CHUNK_ROWS:
+        return
+    table = pa.ipc.open_stream(base64.b64decode(data["rowsetBase64"])).read_all()
+    parts = [table.slice(at, CHUNK_ROWS) for at in range(0, table.num_rows, CHUNK_ROWS)]
+    data["rowsetBase64"] = base64.b64encode(server.to_ipc(parts[0])).decode()
+    data["chunkHeaders"] = dict([STAGE_HEADER])
+    data["chunks"] = []
+    for part in parts[1:]:
+        name = uuid.uuid4().hex
+        CHUNKS[name] = gzip.compress(server.to_ipc(part), 1)
+        size = len(CHUNKS[name])
+        url = f"{SETTINGS.get('stage', STAGE)}/results/{name}?signature=x"
+        data["chunks"].append(
+            {"url": url, "rowCount": part.num_rows, "uncompressedSize": size,
+             "compressedSize": size}
+        )  # fmt: skip
+
+
+async def chunk(request: Request) -> Response:
+    host = request.headers["host"]
+    if host != "stage.example.test" or request.headers.get(STAGE_HEADER[0]) != STAGE_HEADER[1]:
+        return Response("not the stage", 403)
+    if "Authorization" in request.headers:
+        return Response("the session's token does not belong here", 403)
+    return Response(CHUNKS[request.path_params["name"]], headers={"Content-Encoding": "gzip"})
+
+
+async def abort(request: Request) -> Response:
+    ABORTED.append((await body_of(request)).get("sqlText", ""))
+    server.to_conn(server.to_token(request))._duck_conn.interrupt()
+    return JSONResponse({"success": True, "data": None})
+
+
+async def renew(request: Request) -> Response:
+    return refused("390114", "Authentication token has expired. The user must authenticate again.")
+
+
+async def state(request: Request) -> Response:
+    return JSONResponse({"logins": LOGINS, "running": RUNNING, "aborted": ABORTED})
+
+
+async def change(request: Request) -> Response:
+    """Tests set or end things here: settings, or `drop` for all sessions."""
+    asked = await body_of(request)
+    if asked.pop("drop", None):
+        for session in list(server.sessions.values()):
+            session._duck_conn.interrupt()
+        server.sessions.clear()
+    SETTINGS.update(asked)
+    return Response()
+
+
+app = Starlette(
+    routes=[
+        Route("/session/v1/login-request", login, methods=["POST"]),
+        Route("/session/token-request", renew, methods=["POST"]),
+        Route("/queries/v1/query-request", query, methods=["POST"]),
+        Route("/queries/v1/abort-request", abort, methods=["POST"]),
+        Route("/results/{name}", chunk),
+        Route("/front/state", state),
+        Route("/front/change", change, methods=["POST"]),
+        *server.routes,
+    ]
+)
+
+
+def main(port: str, certificate: str, key: str, settings: str) -> None:
+    SETTINGS.update(json.loads(Path(settings).read_text()))
+    for name in SETTINGS["databases"]:
+        server.shared_fs.connect(name, "PUBLIC").close()
+    uvicorn.run(
+        app, host="127.0.0.1", port=int(port), ssl_certfile=certificate, ssl_keyfile=key,
+        ssl_version=ssl.PROTOCOL_TLS_SERVER, log_level="warning",
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

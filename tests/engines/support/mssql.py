@@ -1,0 +1,104 @@
+"""SQL Server for tests: an emulator in an environment of its own, which has the driver too."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+from dragoman.dialects import registry
+from dragoman.dialects.base import Target
+from dragoman.secret import SecretStr
+from tests.engines.conformance import PLAIN_WRITES, Subject, policy
+from tests.engines.support.relay import Relay
+from tests.support.certificates import Certificates, ServerCertificate
+from tests.support.engines import HOST, Engine, Unavailable
+from tests.support.processes import START_SECONDS, die_with_parent, free_port
+
+BRIDGE = Path(__file__).parent / "mssql_bridge.py"
+HOME = Path(__file__).parents[3] / ".engines" / "mssql"
+
+
+def with_driver() -> None:
+    """Lets this process import the driver, whose proprietary half stays out of its environment."""
+    for packages in HOME.glob("lib/python*/site-packages"):
+        if str(packages) not in sys.path:
+            sys.path.append(str(packages))
+    try:
+        importlib.import_module("mssql_python")
+    except ImportError as error:
+        raise Unavailable("mssql-python is not installed (make engines)") from error
+
+
+@contextlib.contextmanager
+def run_mssql(
+    certificates: Certificates, pair: ServerCertificate | None = None
+) -> Generator[Engine]:
+    """The emulator with TLS, and tables `victim` and `numbers`."""
+    with_driver()
+    # The password has what a connection string would trip over.
+    password = "p};PWD={x;" + secrets.token_hex(8)
+    engine = Engine(HOST, free_port(), "shop", "reader", password, certificates.ca_file)
+    pair = pair or certificates.good
+    with tempfile.TemporaryDirectory(prefix="dragoman-mssql-") as home:
+        asked = [HOME / "bin" / "python", BRIDGE, home, engine.port, engine.username, password]
+        process = subprocess.Popen(
+            [str(part) for part in (*asked, pair.certificate, pair.key)],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - one prctl call, no lock
+        )
+        try:
+            _wait(process, engine.port)
+            yield engine
+        finally:
+            process.kill()
+            process.wait()
+
+
+def mssql_subject(engine: Engine, relay: Relay) -> Subject:
+    settings = {
+        "host": "localhost",
+        "port": relay.port,
+        "database": engine.database,
+        "username": engine.username,
+        "defaultSchema": "dbo",
+    }
+    return Subject(
+        registry.get("mssql"),
+        Target("mssql", settings, {"passwordUnencrypted": SecretStr(engine.password)}),
+        policy(engine),
+        sleep="SELECT 1 AS sleep_for_long",
+        numbers=lambda n: f"(SELECT TOP {n} n FROM numbers) AS t",
+        writes=(
+            *PLAIN_WRITES,
+            "WAITFOR DELAY '00:00:10'",
+            "EXEC sp_who",
+            "DECLARE @x int",
+            "BULK INSERT victim FROM '/etc/hostname'",
+            "SELECT 1; SELECT 2",
+            "BACKUP DATABASE shop TO DISK = 'x'",
+            "USE master",
+            "TRUNCATE TABLE victim",
+            "MERGE INTO victim USING victim v ON 1 = 1 WHEN MATCHED THEN DELETE;",
+            "KILL 51",
+        ),
+        kill_sessions=relay.cut,
+    )
+
+
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), 1):
+            return
+        time.sleep(0.05)
+    raise Unavailable("the emulator of SQL Server did not start")
