@@ -13,7 +13,8 @@ options=(
 engine_options=("${options[@]}")
 options+=(--python-version 3.11)
 
-"$uv" "${options[@]}" pyproject.toml --output-file requirements/runtime.txt
+"$uv" "${options[@]}" pyproject.toml --constraint requirements/runtime.constraints \
+    --output-file requirements/runtime.txt
 "$uv" "${options[@]}" pyproject.toml --constraint requirements/runtime.txt \
     --extra athena --extra bigquery --extra clickhouse --extra exasol --extra mysql --extra oracle \
     --extra snowflake --extra trino --extra redis --extra demo \

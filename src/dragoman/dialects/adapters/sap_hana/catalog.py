@@ -18,7 +18,7 @@ __all__ = ["SCHEMAS", "count", "literal", "statement", "tables"]
 _ESCAPE: Final = "!"
 _OURS: Final = "NOT LIKE '!_SYS%' ESCAPE '!'"
 SCHEMAS: Final = (
-    "SELECT SCHEMA_NAME FROM SYS.SCHEMAS WHERE HAS_PRIVILEGES = 'TRUE'"
+    "SELECT SCHEMA_NAME FROM SYS.SCHEMAS WHERE HAS_PRIVILEGES = 'TRUE'"  # noqa: S608 - no value
     f" AND SCHEMA_NAME {_OURS} AND SCHEMA_NAME NOT IN ('SYS', 'SYSTEM') ORDER BY 1"
 )
 _TYPE: Final = (

@@ -24,8 +24,18 @@ from dragoman.dialects.arrow_rows import Column, Values, decimal_type, values
 _DECIMAL: Final = 5
 _MOST_DIGITS: Final = 38
 _SIMPLE: Final = {
-    **{1: "int16", 2: "int16", 3: "int32", 4: "int64", 6: "float32", 7: "float64", 28: "bool_"},
-    **{12: "binary", 13: "binary", 27: "binary", 14: "date32", 63: "date32"},
+    1: "int16",
+    2: "int16",
+    3: "int32",
+    4: "int64",
+    6: "float32",
+    7: "float64",
+    28: "bool_",
+    12: "binary",
+    13: "binary",
+    27: "binary",
+    14: "date32",
+    63: "date32",
 }
 _TIMES: Final = frozenset({15, 64})
 _TIMESTAMPS: Final = frozenset({16, 61, 62})

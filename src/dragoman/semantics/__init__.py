@@ -1,0 +1,1 @@
+"""The modeling language, pure: files, typed model, layers, validation, inference."""
