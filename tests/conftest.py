@@ -11,8 +11,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.support import engines
@@ -28,6 +30,19 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 ENGINES_TESTED = pytest.StashKey[dict[str, str]]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loggers_are_not_kept() -> Iterator[None]:
+    """A logger that is kept would go on writing where, and at the level that, the first server of
+    this run wrote, whoever started that one."""
+    configure = structlog.configure
+
+    def unkept(**given: object) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    with mock.patch.object(structlog, "configure", unkept):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-import structlog
 from sqlalchemy import text
 
 from dragoman.access.principal import OPERATOR
@@ -30,7 +28,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
 
-KEPT = "cache_logger_on_first_use"
 CONNECTIONS = "/api/v1/connections"
 ENVIRONMENTS = "/api/v1/connection-environments"
 
@@ -140,12 +137,7 @@ def settings_for(home: Path, store_url: str | None = None, **changes: Any) -> Se
 @contextlib.contextmanager
 def running_server(settings: Settings, address: str = "127.0.0.1") -> Generator[Server]:
     """A server with these settings, its lifespan run; requests come from `address`."""
-    # A logger that is kept would go on writing where the first server of this run wrote.
-    configure = structlog.configure
-    with mock.patch.object(
-        structlog, "configure", lambda **given: configure(**{**given, KEPT: False})
-    ):
-        app = create_app(settings)
+    app = create_app(settings)
     with TestClient(
         app, "http://127.0.0.1:8000", client=(address, 50000), raise_server_exceptions=True
     ) as http:
