@@ -27,6 +27,8 @@ _PROOF = {
     Proof.EMULATOR: "The test suite runs this dialect against an emulator, not against the engine.",
     Proof.STUB: "The test suite runs this dialect against a stub of its protocol. It has not been "
     "tried on a real server.",
+    Proof.DRIVER: "No server of it can be had for tests. What its driver does with names, ports, "
+    "certificates and strangers is tested against sockets; it has not been tried on a real server.",
     Proof.DECLARED: "Only the rules for its settings are tested. It has not been tried on a real "
     "server.",
 }

@@ -38,6 +38,7 @@ class Proof(StrEnum):
     RELATIVE = "near relative of the engine"
     EMULATOR = "emulator"
     STUB = "protocol stub"
+    DRIVER = "driver only"
     DECLARED = "declaration only"
 
 

@@ -54,7 +54,7 @@ class MotherDuck(Dialect):
         },
         without=(),
         multi_catalog=True,
-        proof=Proof.DECLARED,
+        proof=Proof.DRIVER,
         live=True,
         extension=False,
         notes=(

@@ -10,6 +10,7 @@ from dragoman.dialects.base import (
     Declaration,
     Dialect,
     Driver,
+    Proof,
     Session,
     SessionOptions,
     Target,
@@ -43,6 +44,7 @@ class Oracle(Dialect):
         default_port=1521,
         query_timeout="client",
         sqlglot="oracle",
+        proof=Proof.DRIVER,
         live=True,
         notes=(
             "`database` is a service name; TNS descriptors and wallets are not taken.",

@@ -10,6 +10,7 @@ from dragoman.dialects.base import (
     Declaration,
     Dialect,
     Driver,
+    Proof,
     Session,
     SessionOptions,
     Target,
@@ -39,6 +40,7 @@ class SapHana(Dialect):
         # The indexer of a single-container system 00; a tenant of it has 30041 up, HANA Cloud 443.
         default_port=30015,
         query_timeout="client",
+        proof=Proof.DRIVER,
         live=True,
         notes=(
             "The port is 3<instance>15, 3<instance>41 and up for tenants, 443 in HANA Cloud.",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import secrets
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Generator
@@ -18,24 +16,14 @@ from dragoman.dialects import registry
 from dragoman.dialects.base import Target
 from dragoman.secret import SecretStr
 from tests.engines.conformance import PLAIN_WRITES, Subject, policy
+from tests.engines.support.drivers import ENGINES, with_driver
 from tests.engines.support.relay import Relay
 from tests.support.certificates import Certificates, ServerCertificate
 from tests.support.engines import HOST, Engine, Unavailable
 from tests.support.processes import START_SECONDS, die_with_parent, free_port
 
 BRIDGE = Path(__file__).parent / "mssql_bridge.py"
-HOME = Path(__file__).parents[3] / ".engines" / "mssql"
-
-
-def with_driver() -> None:
-    """Lets this process import the driver, whose proprietary half stays out of its environment."""
-    for packages in HOME.glob("lib/python*/site-packages"):
-        if str(packages) not in sys.path:
-            sys.path.append(str(packages))
-    try:
-        importlib.import_module("mssql_python")
-    except ImportError as error:
-        raise Unavailable("mssql-python is not installed (make engines)") from error
+HOME = ENGINES / "mssql"
 
 
 @contextlib.contextmanager
@@ -43,7 +31,7 @@ def run_mssql(
     certificates: Certificates, pair: ServerCertificate | None = None
 ) -> Generator[Engine]:
     """The emulator with TLS, and tables `victim` and `numbers`."""
-    with_driver()
+    with_driver("mssql", "mssql_python")
     # The password has what a connection string would trip over.
     password = "p};PWD={x;" + secrets.token_hex(8)
     engine = Engine(HOST, free_port(), "shop", "reader", password, certificates.ca_file)
