@@ -1,0 +1,42 @@
+"""Plain data with a shape that is only hoped for: what is there, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+
+def is_map(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether it is a map; keys of plain data are text."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether it is a list."""
+    return isinstance(value, list)
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """The value if it is a map, else an empty one."""
+    return value if is_map(value) else {}
+
+
+def items(value: object) -> list[Any]:
+    """The value if it is a list, else an empty one."""
+    return value if is_list(value) else []
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """The texts of a list; one text alone counts as a list of it."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(item for item in items(value) if isinstance(item, str))
+
+
+def text(value: object) -> str | None:
+    """The value if it is text, or a number or boolean written where text is meant."""
+    if value is None or is_map(value) or is_list(value):
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
