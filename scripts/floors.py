@@ -1,8 +1,8 @@
 """An import-linter contract for rooms of one shape: resources under `dragoman/`.
 
 - `dragoman.X.tables` is imported by `dragoman.X` and by `dragoman.app`, which names every resource.
-- One resource imports another only as `dragoman.X`, `dragoman.X.service`, or
-  `dragoman.X.dialling` (the service that leads from a connection to its database).
+- One resource imports another only as `dragoman.X`, `dragoman.X.service`, or as the services that
+  lead from a connection to its database: `dragoman.X.dialling` and `dragoman.X.sessions`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlinter import Contract, ContractCheck, fields, output
 
 PACKAGE = "dragoman"
 ENTRY = f"{PACKAGE}.app"
-SERVICES = (["service"], ["dialling"])
+SERVICES = (["service"], ["dialling"], ["sessions"])
 
 
 class ResourcesContract(Contract):

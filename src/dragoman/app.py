@@ -23,12 +23,13 @@ from dragoman.api.ratelimit import Limit, limiter
 from dragoman.api.routing import Route, Router
 from dragoman.connections import dialect_routes, environment_routes, secrets
 from dragoman.connections import routes as connection_routes
+from dragoman.dialects.breaker import Circuits
 from dragoman.dialects.network import TlsPolicy
 from dragoman.dialects.pool import SessionPool
 from dragoman.egress import EgressPolicy
 from dragoman.house import House
 from dragoman.identity.tokens import TokenDirectory
-from dragoman.observability import logs
+from dragoman.observability import logs, metrics
 from dragoman.queries import routes as query_routes
 from dragoman.queries.running import RUNNING
 from dragoman.settings import Settings
@@ -71,7 +72,8 @@ def open_house(settings: Settings) -> House:
         keys=keys,
         vault=Vault(keys),
         network=network(settings),
-        sessions=SessionPool(max_per_key=settings.max_queries_per_connection),
+        sessions=SessionPool(max_per_owner=settings.max_queries_per_connection),
+        circuits=Circuits(metrics.circuit_changed),
         authenticator=TokenDirectory(),
         blocking=ThreadPoolExecutor(BLOCKING_THREADS, thread_name_prefix="database"),
         routes=routes(),
@@ -156,7 +158,7 @@ def _is_orphan() -> bool:
 
 
 async def _keep_house(house: House) -> None:
-    """Small duties beside the requests: last use of tokens, old audit rows."""
+    """Small duties beside the requests: last use of tokens, idle sessions, old audit rows."""
     while True:
         await asyncio.sleep(FLUSH_SECONDS)
         if _is_orphan():
@@ -164,6 +166,7 @@ async def _keep_house(house: House) -> None:
             signal.raise_signal(signal.SIGTERM)
         try:
             await asyncio.to_thread(house.authenticator.flush, house.store)
+            await asyncio.to_thread(house.sessions.close_idle)
             if house.settings.audit_days:
                 await house.store.write(partial(audit.forget, days=house.settings.audit_days))
         except Exception as error:  # noqa: BLE001 - a duty missed now is done at the next turn

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.access.principal import Principal
+from dragoman.dialects.breaker import Circuits
 from dragoman.dialects.pool import SessionPool
 from dragoman.egress import EgressPolicy
 from dragoman.settings import Settings
@@ -48,6 +49,7 @@ class House:
     vault: Vault
     network: EgressPolicy
     sessions: SessionPool
+    circuits: Circuits
     authenticator: Authenticator
     blocking: ThreadPoolExecutor
     routes: tuple[Route, ...]
@@ -57,6 +59,11 @@ class House:
         self.keys.current()  # a key file that changed is read now, not when a secret is next used
         problem = self.keys.problem
         return None if problem is None else problem.message
+
+    def connection_changed(self, connection_id: str) -> None:
+        """Drop what was kept of a connection: its sessions, and the failures of its circuit."""
+        self.sessions.drop((connection_id,))
+        self.circuits.close(connection_id)
 
     def close(self) -> None:
         """Give everything back, in the order that lets running work end."""

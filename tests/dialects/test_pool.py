@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dragoman.dialects.pool import PoolClosed, PoolTimeout, SessionPool
+from dragoman.dialects import pool as pool_module
+from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.dialects.pool import FRESH_SECONDS, PoolClosed, PoolTimeout, SessionPool
 from tests.dialects.fakes import FakeSession
 
 KEY = ("connection", 1, "UTC")
@@ -38,7 +40,7 @@ def test_a_session_is_reset_and_used_again() -> None:
 
 
 def test_no_more_than_the_bound_are_open_at_once() -> None:
-    pool, opener = SessionPool(max_per_key=3), Opener()
+    pool, opener = SessionPool(max_per_owner=3), Opener()
     now, most, lock = 0, 0, threading.Lock()
 
     def use(_: int) -> None:
@@ -58,7 +60,7 @@ def test_no_more_than_the_bound_are_open_at_once() -> None:
 
 
 def test_a_broken_session_is_closed_and_its_place_is_free() -> None:
-    pool, opener = SessionPool(max_per_key=1), Opener()
+    pool, opener = SessionPool(max_per_owner=1), Opener()
     with pool.lease(KEY, opener) as session:
         session.broken = True
     assert opener.made[0].closed
@@ -67,7 +69,7 @@ def test_a_broken_session_is_closed_and_its_place_is_free() -> None:
 
 
 def test_a_session_that_cannot_be_reset_is_closed() -> None:
-    pool, opener = SessionPool(max_per_key=1), Opener()
+    pool, opener = SessionPool(max_per_owner=1), Opener()
 
     def fail() -> None:
         raise RuntimeError("gone")
@@ -80,7 +82,7 @@ def test_a_session_that_cannot_be_reset_is_closed() -> None:
 
 
 def test_an_error_of_the_user_gives_the_session_back() -> None:
-    pool, opener = SessionPool(max_per_key=1), Opener()
+    pool, opener = SessionPool(max_per_owner=1), Opener()
     with pytest.raises(ValueError, match="mine"), pool.lease(KEY, opener):
         raise ValueError("mine")
     with pool.lease(KEY, opener, timeout=0.1):
@@ -88,7 +90,7 @@ def test_an_error_of_the_user_gives_the_session_back() -> None:
 
 
 def test_an_opener_that_fails_leaves_its_place_free() -> None:
-    pool = SessionPool(max_per_key=1)
+    pool = SessionPool(max_per_owner=1)
 
     def fail() -> FakeSession:
         raise OSError("refused")
@@ -99,11 +101,11 @@ def test_an_opener_that_fails_leaves_its_place_free() -> None:
 
 
 def test_waiting_has_an_end_and_a_bound() -> None:
-    pool, opener = SessionPool(max_per_key=1, max_waiting=0), Opener()
+    pool, opener = SessionPool(max_per_owner=1, max_waiting=0), Opener()
     lease = pool.lease(KEY, opener)
     with pool.lease(KEY, opener), pytest.raises(PoolTimeout, match="too many"):
         lease.__enter__()
-    pool = SessionPool(max_per_key=1)
+    pool = SessionPool(max_per_owner=1)
     lease = pool.lease(KEY, opener, timeout=0.05)
     with pool.lease(KEY, opener), pytest.raises(PoolTimeout, match="seconds"):
         lease.__enter__()
@@ -138,8 +140,57 @@ def test_idle_sessions_end() -> None:
         assert len(opener.made) == 2
 
 
+def test_options_share_the_bound_of_their_owner() -> None:
+    pool, opener = SessionPool(max_per_owner=1), Opener()
+    with pool.lease(KEY, opener, variant="UTC") as first:
+        pass
+    # The idle one with other options makes room.
+    with pool.lease(KEY, opener, timeout=0.1, variant="Asia/Tokyo") as second:
+        assert second is not first
+        assert opener.made[0].closed
+        with pytest.raises(PoolTimeout):
+            pool.lease(KEY, opener, timeout=0.05, variant="UTC").__enter__()
+    with pool.lease(KEY, opener, variant="Asia/Tokyo") as again:
+        assert again is second
+
+
+def test_a_session_that_was_idle_must_answer_before_it_is_lent() -> None:
+    clock = [0.0]
+    pool, opener = SessionPool(max_per_owner=1, clock=lambda: clock[0]), Opener()
+
+    def gone() -> None:
+        raise DatabaseFailure(Stage.QUERY, Cause.CONNECTION_LOST, "gone")
+
+    with pool.lease(KEY, opener):
+        opener.made[0].on_ping = gone
+    with pool.lease(KEY, opener) as fresh:  # used a moment ago: not asked
+        assert fresh is opener.made[0]
+    clock[0] = FRESH_SECONDS + 1
+    with pool.lease(KEY, opener, timeout=0.1) as other:
+        assert other is opener.made[1]
+    assert opener.made[0].closed
+
+
+def test_a_session_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "PING_SECONDS", 0.05)
+    clock = [0.0]
+    pool, opener = SessionPool(max_per_owner=1, clock=lambda: clock[0]), Opener()
+    stuck = threading.Event()
+    with pool.lease(KEY, opener):
+        opener.made[0].on_ping = lambda: stuck.wait(10) and None
+    clock[0] = FRESH_SECONDS + 1
+    began = time.monotonic()
+    with pool.lease(KEY, opener, timeout=1) as other:
+        assert other is opener.made[1]
+        opener.made[1].on_reset = lambda: stuck.wait(10) and None
+    with pool.lease(KEY, opener, timeout=1) as third:
+        assert third is opener.made[2]
+    assert time.monotonic() - began < 2
+    stuck.set()
+
+
 def test_close_ends_all_and_wakes_those_who_wait() -> None:
-    pool, opener = SessionPool(max_per_key=1), Opener()
+    pool, opener = SessionPool(max_per_owner=1), Opener()
     errors: list[Exception] = []
 
     def wait() -> None:

@@ -20,6 +20,7 @@ import uvicorn
 from dragoman.app import create_app
 from dragoman.connections.dialling import Destination
 from dragoman.dialects.base import Declaration, Dialect, Driver, Rows, Session, Target
+from dragoman.dialects.breaker import Circuits
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.pool import SessionPool
 from dragoman.dialects.streaming import cancelled
@@ -152,9 +153,11 @@ def destination(dialect: Dialect, **settings: Any) -> Destination:
 def small_house(per_key: int = 2) -> Generator[Any]:
     """What a query needs of a house, without a store."""
     threads = ThreadPoolExecutor(4)
-    pool = SessionPool(max_per_key=per_key)
+    pool = SessionPool(max_per_owner=per_key)
     settings = SimpleNamespace(duckdb_root="")
-    yield SimpleNamespace(settings=settings, sessions=pool, network=None, blocking=threads)
+    yield SimpleNamespace(
+        settings=settings, sessions=pool, circuits=Circuits(), network=None, blocking=threads
+    )
     threads.shutdown(wait=False)
     pool.close()
 

@@ -12,9 +12,9 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from dragoman.connections import dialling
+from dragoman.connections import dialling, sessions
 from dragoman.dialects.failures import Cause
-from dragoman.queries import delivery, running, service
+from dragoman.queries import delivery, running
 from dragoman.queries.running import RUNNING
 from tests.queries.fakes import (
     FakeDialect,
@@ -53,7 +53,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeDialect]:
 
         monkeypatch.setattr(dialling, "locate", lambda *_: None)
         monkeypatch.setattr(dialling, "opened_aside", opened)
-        monkeypatch.setattr(service, "QUEUE_SECONDS", 0.2)
+        monkeypatch.setattr(sessions, "QUEUE_SECONDS", 0.2)
         return dialect
 
     return install

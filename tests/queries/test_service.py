@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dragoman.api.errors import Unavailable
+from dragoman.connections import sessions
 from dragoman.dialects.failures import Cause, DatabaseFailure
 from dragoman.observability import metrics
 from dragoman.queries import service
@@ -147,7 +148,7 @@ def test_a_cancel_after_the_end_does_nothing(house: Any) -> None:
 
 
 def test_a_full_pool_is_unavailable(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "QUEUE_SECONDS", 0.05)
+    monkeypatch.setattr(sessions, "QUEUE_SECONDS", 0.05)
     where = destination(FakeDialect(finite()))
     with (
         service.run(house, where, "SELECT 1"),

@@ -113,7 +113,10 @@ async def diagnose_connection(house: House, located: Located) -> DiagnosisAnswer
     except DatabaseFailure as failure:
         unresolved = Target(connection.dialect, connection.settings, {})
         return await _diagnose(house, unresolved, failure)
-    return await _diagnose(house, target)
+    answer = await _diagnose(house, target)
+    if answer.success:
+        house.circuits.close(connection.id)
+    return answer
 
 
 async def diagnose_draft(house: House, draft: Draft) -> DiagnosisAnswer:

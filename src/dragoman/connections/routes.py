@@ -91,14 +91,14 @@ async def update(call: Call) -> Response:
         return StatusMessage(message, warnings=drafts.warnings(draft, only=changes.present(body)))
 
     done = await call.write(work)
-    call.house.sessions.drop((connection_id,))
+    call.house.connection_changed(connection_id)
     return answer(done)
 
 
 async def delete(call: Call) -> Response:
     connection_id = call.id()
     await call.write(lambda unit: service.delete(unit, call.principal, connection_id))
-    call.house.sessions.drop((connection_id,))
+    call.house.connection_changed(connection_id)
     return answer(StatusMessage("Connection archived."))
 
 

@@ -16,7 +16,23 @@ QUERIES_RUNNING = Gauge(
 )
 QUERIES = Counter("dragoman_queries_total", "Queries ended.", ["dialect", "outcome"])
 ROWS = Counter("dragoman_rows_total", "Rows sent.", ["dialect"])
+CONNECTS = Counter(
+    "dragoman_connects_total",
+    "Attempts to open a session of a database: opened, failed, refused (the circuit is open).",
+    ["dialect", "outcome"],
+)
+CIRCUITS_OPEN = Gauge(
+    "dragoman_circuits_open",
+    "Connections whose database is left alone after failures in a row.",
+    ["dialect"],
+    multiprocess_mode="livesum",
+)
 LIMITER_FAILURES = Counter("dragoman_limiter_failures_total", "Rate limiter was away.")
+
+
+def circuit_changed(dialect: str, opened: bool) -> None:
+    """Count a circuit breaker that opened, or ceased to be open."""
+    CIRCUITS_OPEN.labels(dialect).inc(1 if opened else -1)
 
 
 def exposition() -> tuple[bytes, str]:

@@ -10,20 +10,16 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from dragoman.api.errors import Unavailable
-from dragoman.connections.dialling import Destination, session_options
+from dragoman.connections.dialling import Destination
+from dragoman.connections.sessions import leased
 from dragoman.dialects.arrow import RecordBatch
 from dragoman.dialects.base import Rows, Session
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
-from dragoman.dialects.pool import PoolClosed, PoolTimeout
 from dragoman.house import House
 from dragoman.observability import metrics
 from dragoman.queries.zones import UTC
 
 log = structlog.get_logger()
-RETRY_SECONDS = "2"
-# Waiting takes a thread, so it is short.
-QUEUE_SECONDS = 10.0
 # How often a statement that does not stop is told so again.
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
 OUTCOMES = {Cause.CANCELLED: "cancelled", Cause.QUERY_TIMEOUT: "timeout"}
@@ -86,14 +82,18 @@ class Query:
     def rows(self) -> Generator[Rows]:
         """Run the statement in this thread; its rows end at the limit.
 
-        Raises `DatabaseFailure`, and `Unavailable` when the connection has no free session.
+        Raises `DatabaseFailure`, and `Unavailable` as `sessions.leased`.
         Counts and logs the query when the block ends.
         """
         outcome = "failed"
         metrics.QUERIES_RUNNING.labels(self.dialect).inc()
         try:
             self.check()
-            with self._leased() as session, closing(self._started(session)) as rows:
+            with (
+                leased(self.house, self.destination, self._zone) as session,
+                self._held(session),
+                closing(self._started(session)) as rows,
+            ):
                 yield rows
             outcome = "complete"
         except BaseException as error:
@@ -113,27 +113,6 @@ class Query:
         # A thread of its own: stopping a statement can take a connection, and the threads of the
         # house may all be waiting for the very statements that are to be stopped.
         threading.Thread(target=self._stop, name="cancel", daemon=True).start()
-
-    @contextmanager
-    def _leased(self) -> Generator[Session]:
-        house, where = self.house, self.destination
-        options = session_options(house, where.settings, self._zone)
-        key = (where.connection_id, where.version, options)
-
-        def open_session() -> Session:
-            return where.dialect.connect(where.target, house.network, options)
-
-        try:
-            lease = house.sessions.lease(key, open_session, QUEUE_SECONDS)
-            with lease as session, self._held(session):
-                yield session
-        except PoolTimeout:
-            raise Unavailable(
-                "All sessions of the connection are in use; try again later.",
-                headers={"Retry-After": RETRY_SECONDS},
-            ) from None
-        except PoolClosed:
-            raise Unavailable("The server is stopping.") from None
 
     @contextmanager
     def _held(self, session: Session) -> Generator[None]:
