@@ -29,6 +29,7 @@ from dragoman.dialects.pool import SessionPool
 from dragoman.egress import EgressPolicy
 from dragoman.house import House
 from dragoman.identity.tokens import TokenDirectory
+from dragoman.jobs import Jobs
 from dragoman.observability import logs, metrics
 from dragoman.queries import routes as query_routes
 from dragoman.queries.running import RUNNING
@@ -76,6 +77,7 @@ def open_house(settings: Settings) -> House:
         circuits=Circuits(metrics.circuit_changed),
         authenticator=TokenDirectory(),
         blocking=ThreadPoolExecutor(BLOCKING_THREADS, thread_name_prefix="database"),
+        jobs=Jobs(),
         routes=routes(),
     )
 
@@ -139,6 +141,7 @@ async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
         log.error("secrets are sealed with keys that are not there", keys=lost)
     # What start-up made lives as long as the process: the collector need not look at it again.
     gc.freeze()
+    house.jobs.start(house)
     keeper = asyncio.create_task(_keep_house(house))
     try:
         yield
@@ -146,6 +149,7 @@ async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
+        await asyncio.to_thread(house.jobs.stop)
         # uvicorn gave running queries their time already; what still runs is cancelled now.
         await RUNNING.stop(house, 0)
         house.close()

@@ -11,6 +11,7 @@ from dragoman.access.principal import Principal
 from dragoman.dialects.breaker import Circuits
 from dragoman.dialects.pool import SessionPool
 from dragoman.egress import EgressPolicy
+from dragoman.jobs import Jobs
 from dragoman.settings import Settings
 from dragoman.store import Store, StoreBusy, UnitOfWork
 from dragoman.vault import KeyRingSource, Vault
@@ -52,6 +53,7 @@ class House:
     circuits: Circuits
     authenticator: Authenticator
     blocking: ThreadPoolExecutor
+    jobs: Jobs
     routes: tuple[Route, ...]
 
     def key_problem(self) -> str | None:

@@ -90,6 +90,7 @@ class Settings:
         "loopback", "Who may read /metrics: clients on this machine, everybody, nobody."
     )
     audit_days: int = _setting(0, "Days that audit rows are kept; 0 is for ever.")
+    job_days: int = _setting(90, "Days that ended background jobs are kept; 0 is for ever.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "Least level logged."
     )

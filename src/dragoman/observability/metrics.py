@@ -27,6 +27,7 @@ CIRCUITS_OPEN = Gauge(
     ["dialect"],
     multiprocess_mode="livesum",
 )
+JOBS = Counter("dragoman_jobs_total", "Background jobs ended.", ["kind", "outcome"])
 LIMITER_FAILURES = Counter("dragoman_limiter_failures_total", "Rate limiter was away.")
 
 

@@ -48,11 +48,12 @@ class Store:
         if self.is_sqlite:
             Path(parsed.database or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.engine = _engine(url)
-        self._snapshots = self.engine
-        if not self.is_sqlite:
-            self._snapshots = self.engine.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
+        reading = (
+            {"isolation_level": "AUTOCOMMIT"}  # BEGIN is ours: SQLAlchemy's takes the write lock
+            if self.is_sqlite
+            else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
+        self._snapshots = self.engine.execution_options(**reading)
         self._writer = Writer(self.engine) if self.is_sqlite else None
         self._threads = ThreadPoolExecutor(POSTGRES_POOL, thread_name_prefix="store")
         self._reader: Connection | None = None
@@ -79,6 +80,22 @@ class Store:
         """A unit of work on the calling thread (command line, background threads)."""
         with told(), self.engine.begin() as connection:
             yield UnitOfWork(connection, clock.now(), origin)
+
+    @contextmanager
+    def look(self, origin: Origin = NOWHERE) -> Generator[UnitOfWork]:
+        """A reading unit of work on the calling thread: it waits for no writer, and no reader of
+        the server waits for it."""
+        with told(), self._snapshots.connect() as connection:
+            if not self.is_sqlite:
+                yield UnitOfWork(connection, clock.now(), origin)
+                return
+            driver: Any = connection.connection.dbapi_connection
+            driver.execute("BEGIN")
+            try:
+                yield UnitOfWork(connection, clock.now(), origin)
+            finally:
+                if driver.in_transaction:
+                    driver.execute("COMMIT")
 
     def close(self) -> None:
         """Finish what is running and close all connections."""

@@ -1,0 +1,235 @@
+"""Jobs as they are stored: submitting, finding, listing, and each change of state.
+
+A job is queued, then running, then completed or failed. Every start gives the job a new `runner`;
+only that run may write to it from then on, so that a run which was taken for dead and comes back
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, func, or_, select, text, update
+
+from dragoman import clock
+from dragoman.access.principal import Principal
+from dragoman.jobs.tables import ACTIVE
+from dragoman.jobs.tables import jobs as table
+from dragoman.store import UnitOfWork
+from dragoman.store.metadata import AnyRow
+
+QUEUED, RUNNING, COMPLETED, FAILED = "queued", "running", "completed", "failed"
+_ACTIVE = text(ACTIVE)
+# A job whose process died so often is not started again: it may be what kills the process.
+MOST_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job. `stage`, `done` and `total` are its progress, `error` is a sentence for people,
+    `result` what its function returned. Times are ISO 8601 UTC."""
+
+    id: str
+    kind: str
+    subject: str
+    arguments: dict[str, Any]
+    state: str
+    stage: str | None
+    done: int | None
+    total: int | None
+    error: str | None
+    result: Any
+    created_by: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in (QUEUED, RUNNING)
+
+
+def submit(
+    unit: UnitOfWork,
+    kind: str,
+    subject: str,
+    arguments: Mapping[str, Any],
+    principal: Principal,
+) -> Job:
+    """Ask for work on a subject (the id of what it is about); runs once the unit commits.
+
+    Where the same work on the same subject waits or runs already, that job is given back, with
+    the arguments it has. `arguments` are JSON; secrets do not belong there.
+    """
+    row = {
+        "kind": kind,
+        "subject": subject,
+        "arguments": msgspec.json.encode(dict(arguments)).decode(),
+        "state": QUEUED,
+        "attempts": 0,
+        "created_by": principal.user_id,
+        "created_at": unit.now,
+    }
+    while True:
+        found = active(unit, kind, subject)
+        if found is not None:
+            return found
+        # Another transaction may be faster, and then its job is the one.
+        _insert(unit, {**row, "id": str(uuid.uuid4())})
+
+
+def find(unit: UnitOfWork, job_id: str) -> Job | None:
+    """A job, whoever asks."""
+    row = unit.db.execute(select(table).where(table.c.id == job_id)).first()
+    return None if row is None else _job(row)
+
+
+def active(unit: UnitOfWork, kind: str, subject: str) -> Job | None:
+    """The job of this kind on this subject that waits or runs."""
+    mine = (table.c.kind == kind) & (table.c.subject == subject) & _ACTIVE
+    row = unit.db.execute(select(table).where(mine)).first()
+    return None if row is None else _job(row)
+
+
+def all_active(unit: UnitOfWork) -> list[Job]:
+    """All jobs that wait or run, oldest first."""
+    rows = unit.db.execute(select(table).where(_ACTIVE).order_by(table.c.created_at, table.c.id))
+    return [_job(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list asks for; None is no filter. `subjects` are those the reader may know of."""
+
+    kind: str | None = None
+    subject: str | None = None
+    states: tuple[str, ...] | None = None
+    subjects: Sequence[str] | None = None
+
+
+def page(
+    unit: UnitOfWork, wanted: Wanted, *, size: int, after: Job | None = None
+) -> tuple[list[Job], bool, int]:
+    """The newest jobs first: at most `size`, whether there are more, and how many in all."""
+    conditions = [
+        column == value
+        for column, value in ((table.c.kind, wanted.kind), (table.c.subject, wanted.subject))
+        if value is not None
+    ]
+    if wanted.states is not None:
+        conditions.append(table.c.state.in_(wanted.states))
+    if wanted.subjects is not None:
+        conditions.append(table.c.subject.in_(wanted.subjects))
+    total = unit.db.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
+    if after is not None:
+        older = table.c.created_at < after.created_at
+        same = (table.c.created_at == after.created_at) & (table.c.id < after.id)
+        conditions.append(or_(older, same))
+    statement = select(table).where(*conditions).limit(size + 1)
+    newest = statement.order_by(table.c.created_at.desc(), table.c.id.desc())
+    found = [_job(row) for row in unit.db.execute(newest)]
+    return found[:size], len(found) > size, total
+
+
+def cancel(unit: UnitOfWork, subject: str, why: str) -> int:
+    """End all waiting and running jobs on a subject as failed; returns how many.
+
+    What runs notices at its next word to the store, and can write nothing more.
+    """
+    active_ones = select(table.c.id).where((table.c.subject == subject) & _ACTIVE)
+    found = unit.db.execute(active_ones).scalars().all()
+    for job_id in found:
+        finish(unit, job_id, why)
+    return len(found)
+
+
+def start(unit: UnitOfWork, job_id: str, runner: str) -> Job | None:
+    """Hand the job to a run; None when it has ended, or now ends for having died too often."""
+    mine = (table.c.id == job_id) & _ACTIVE
+    values = {
+        "state": RUNNING,
+        "runner": runner,
+        "attempts": table.c.attempts + 1,
+        "started_at": func.coalesce(table.c.started_at, unit.now),
+    }
+    if unit.db.execute(update(table).where(mine).values(values)).rowcount == 0:
+        return None
+    attempts = unit.db.execute(select(table.c.attempts).where(mine)).scalar_one()
+    if attempts > MOST_ATTEMPTS:
+        why = f"The server ended in the middle of this job {MOST_ATTEMPTS} times."
+        finish(unit, job_id, why)
+        return None
+    return find(unit, job_id)
+
+
+def owns(unit: UnitOfWork, job_id: str, runner: str) -> bool:
+    """Whether the run may still write. Locks the row, so that it stays true within the unit."""
+    mine = select(table.c.id).where(_run(job_id, runner))
+    return unit.db.execute(mine.with_for_update()).first() is not None
+
+
+def progress(
+    unit: UnitOfWork, job_id: str, stage: str, done: int | None, total: int | None
+) -> None:
+    """Note how far the job is."""
+    values = {"stage": stage, "done": done, "total": total}
+    unit.db.execute(update(table).where(table.c.id == job_id).values(values))
+
+
+def finish(unit: UnitOfWork, job_id: str, error: str | None, result: str | None = None) -> None:
+    """End an active job: as failed with an error, or as completed with a result (JSON)."""
+    state = COMPLETED if error is None else FAILED
+    ended = {"state": state, "error": error, "result": result, "finished_at": unit.now}
+    mine = (table.c.id == job_id) & _ACTIVE
+    unit.db.execute(update(table).where(mine).values(**ended, runner=None))
+
+
+def give_back(unit: UnitOfWork, job_id: str, runner: str) -> None:
+    """A run that an orderly stop ended does not count as one that died."""
+    values = {"runner": None, "attempts": table.c.attempts - 1}
+    unit.db.execute(update(table).where(_run(job_id, runner)).values(values))
+
+
+def forget(unit: UnitOfWork, days: int) -> int:
+    """Delete jobs that ended more than so many days ago; returns how many."""
+    oldest = clock.wire(unit.moment - timedelta(days=days))
+    ended = (table.c.created_at < oldest) & (table.c.finished_at < oldest)
+    return unit.db.execute(delete(table).where(ended)).rowcount
+
+
+def _run(job_id: str, runner: str) -> Any:
+    return (table.c.id == job_id) & (table.c.runner == runner) & (table.c.state == RUNNING)
+
+
+def _insert(unit: UnitOfWork, row: Mapping[str, Any]) -> None:
+    """Insert the row unless there is an active one of its kind and subject."""
+    if unit.db.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert
+    unit.db.execute(insert(table).values(row).on_conflict_do_nothing())
+
+
+def _job(row: AnyRow) -> Job:
+    return Job(
+        row.id,
+        row.kind,
+        row.subject,
+        msgspec.json.decode(row.arguments),
+        row.state,
+        row.stage,
+        row.done,
+        row.total,
+        row.error,
+        None if row.result is None else msgspec.json.decode(row.result),
+        row.created_by,
+        row.created_at,
+        row.started_at,
+        row.finished_at,
+    )

@@ -1,0 +1,49 @@
+"""Tables of the jobs room: our index of the work and its outbox. The engine keeps its own."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, Index, Integer, String, Table, Text, text
+
+from dragoman.store.metadata import Id, Time, metadata
+
+ACTIVE = "state IN ('queued', 'running')"
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(80), nullable=False),
+    Column("arguments", Text, nullable=False),  # JSON object
+    Column("state", String(12), nullable=False),
+    Column("stage", Text),
+    Column("done", Integer),
+    Column("total", Integer),
+    Column("error", Text),
+    Column("result", Text),  # JSON
+    Column("runner", Id),  # of the run that may write: a new one for every start
+    Column("attempts", Integer, nullable=False),
+    Column("created_by", Id),
+    Column("created_at", Time, nullable=False),
+    Column("started_at", Time),
+    Column("finished_at", Time),
+    # Two requests at once for the same work become one job, whatever process they come to.
+    Index(
+        "uq_jobs_active",
+        "kind",
+        "subject",
+        unique=True,
+        sqlite_where=text(ACTIVE),
+        postgresql_where=text(ACTIVE),
+    ),
+    Index("ix_jobs_created_at", "created_at", "id"),
+)
+
+# Processes that run jobs on a shared Postgres store, and when each was last heard of: seconds
+# since 1970 by the clock of the database, so that clocks of machines need not agree.
+job_executors = Table(
+    "job_executors",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("seen_at", Float(53), nullable=False),
+)

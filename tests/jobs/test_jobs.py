@@ -1,0 +1,285 @@
+"""Jobs in one process: submitting, joining, progress, failures, cancelling, stopping."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dragoman import jobs
+from dragoman.access.principal import OPERATOR
+from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.jobs import records
+from tests.jobs.waiting import ended, shown, submitted, until
+from tests.support.clients import at_once
+from tests.support.server import Server, running_server, settings_for
+
+
+def test_a_job_runs_with_its_arguments_and_keeps_its_result(server: Server) -> None:
+    def work(context: jobs.Context, arguments: Mapping[str, Any]) -> Any:
+        context.progress("reading", 1, 4)
+        doubled = context.step("double", lambda number: number * 2, arguments["number"])
+        return {"doubled": doubled, "subject": context.job.subject}
+
+    server.house.jobs.register("DOUBLE", work)
+    job = submitted(server, "DOUBLE", "some subject", number=21)
+    assert (job.state, job.kind, job.subject) == ("queued", "DOUBLE", "some subject")
+    done = ended(server, job)
+    assert done.state == "completed", done.error
+    assert done.result == {"doubled": 42, "subject": "some subject"}
+    assert (done.stage, done.done, done.total) == ("reading", 1, 4)
+    assert done.created_at <= (done.started_at or "") <= (done.finished_at or "")
+    assert done.error is None
+
+
+def test_what_is_rolled_back_never_runs(server: Server) -> None:
+    ran: list[str] = []
+    server.house.jobs.register("NOTE", lambda context, _: ran.append(context.job.subject))
+    with server.unit() as unit:
+        jobs.submit(unit, "NOTE", "rolled back", {}, OPERATOR)
+        unit.db.rollback()
+    ended(server, submitted(server, "NOTE", "committed"))
+    assert ran == ["committed"]
+
+
+def test_a_second_request_joins_the_job_under_way(server: Server) -> None:
+    go, runs = threading.Event(), []
+
+    def work(context: jobs.Context, _: Mapping[str, Any]) -> None:
+        runs.append(context.job.id)
+        assert go.wait(20)
+
+    server.house.jobs.register("WAIT", work)
+    first = submitted(server, "WAIT", "a")
+    until(lambda: shown(server, first).state == "running")
+    assert submitted(server, "WAIT", "a").id == first.id
+    other = submitted(server, "WAIT", "b")
+    assert other.id != first.id
+    go.set()
+    assert ended(server, first).state == ended(server, other).state == "completed"
+    again = submitted(server, "WAIT", "a")
+    assert again.id != first.id
+    ended(server, again)
+    assert sorted(runs) == sorted([first.id, other.id, again.id])
+
+
+def test_requests_at_the_same_time_become_one_job(server: Server) -> None:
+    go = threading.Event()
+    server.house.jobs.register("WAIT", lambda *_: go.wait(20) and None)
+    found = at_once(8, lambda _: submitted(server, "WAIT", "same"))
+    assert len({job.id for job in found}) == 1
+    go.set()
+    ended(server, found[0])
+
+
+def test_a_failure_is_told_in_a_sentence(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    def refused(*_: Any) -> None:
+        raise DatabaseFailure(
+            Stage.TCP, Cause.REFUSED, "db.example refused the connection.", "Start it."
+        )
+
+    def unforeseen(*_: Any) -> None:
+        raise ValueError("postgresql://me:hunter2@db and other secrets: hunter2")
+
+    def given_up(*_: Any) -> None:
+        raise jobs.JobFailed("Nothing to read.")
+
+    def unfit(*_: Any) -> Any:
+        return {"not": object()}
+
+    told = {}
+    for kind, work in {"A": refused, "B": unforeseen, "C": given_up, "D": unfit}.items():
+        server.house.jobs.register(kind, work)
+        told[kind] = ended(server, submitted(server, kind))
+    assert {job.state for job in told.values()} == {"failed"}
+    assert told["A"].error == "db.example refused the connection. Start it."
+    assert told["C"].error == "Nothing to read."
+    for kind in ("B", "D"):
+        assert told[kind].id in (told[kind].error or "")
+        assert "hunter2" not in (told[kind].error or "")
+
+
+def test_work_that_nobody_knows_fails_and_says_so(server: Server) -> None:
+    failed = ended(server, submitted(server, "STRANGE"))
+    assert failed.error == "This version of the server knows no work named STRANGE."
+
+
+def test_a_cancelled_job_ends_at_once_and_writes_nothing_more(server: Server) -> None:
+    going, cancelled = threading.Event(), threading.Event()
+    after: list[str] = []
+
+    def work(context: jobs.Context, _: Mapping[str, Any]) -> None:
+        going.set()
+        assert cancelled.wait(20)
+        context.write(lambda unit: after.append("wrote"))
+        after.append("went on")
+
+    server.house.jobs.register("LONG", work)
+    job = submitted(server, "LONG", "doomed")
+    assert going.wait(20)
+    with server.unit() as unit:
+        assert jobs.cancel(unit, "doomed", "The connection was deleted.") == 1
+        assert jobs.cancel(unit, "other", "No.") == 0
+    cancelled.set()
+    failed = shown(server, job)
+    assert (failed.state, failed.error) == ("failed", "The connection was deleted.")
+    ended(server, submitted(server, "LONG", "next"))
+    assert shown(server, job) == failed
+    assert after == ["wrote", "went on"]  # of the second job alone
+
+
+def test_a_loop_without_a_word_to_the_context_sees_that_it_is_cancelled(server: Server) -> None:
+    going, seen = threading.Event(), threading.Event()
+
+    def work(context: jobs.Context, _: Mapping[str, Any]) -> None:
+        going.set()
+        while not context.cancelled:
+            time.sleep(0.01)
+        seen.set()
+
+    server.house.jobs.register("LOOP", work)
+    submitted(server, "LOOP", "round")
+    assert going.wait(20)
+    with server.unit() as unit:
+        jobs.cancel(unit, "round", "Enough.")
+    assert seen.wait(10)
+
+
+def test_a_run_that_was_taken_over_writes_nothing(server: Server) -> None:
+    going, taken = threading.Event(), threading.Event()
+    wrote: list[str] = []
+
+    def work(context: jobs.Context, _: Mapping[str, Any]) -> None:
+        going.set()
+        assert taken.wait(20)
+        context.write(lambda unit: wrote.append("late"))
+
+    server.house.jobs.register("SLOW", work)
+    job = submitted(server, "SLOW")
+    assert going.wait(20)
+    with server.unit() as unit:
+        assert records.start(unit, job.id, "another run") is not None
+    taken.set()
+    time.sleep(1)
+    assert wrote == []
+    assert shown(server, job).state == "running"
+
+
+def test_more_jobs_than_run_at_once_all_end(server: Server) -> None:
+    def work(context: jobs.Context, _: Mapping[str, Any]) -> str:
+        return context.step("name", lambda: context.job.subject)
+
+    server.house.jobs.register("MANY", work)
+    made = [submitted(server, "MANY", f"subject {number}") for number in range(12)]
+    results = [ended(server, job) for job in made]
+    assert [job.result for job in results] == [job.subject for job in made]
+
+
+def test_a_stop_ends_soon_and_the_job_goes_on_at_the_next_start(
+    store_url: str, tmp_path: Path
+) -> None:
+    settings = settings_for(tmp_path / "home", store_url)
+    steps: list[str] = []
+    going = threading.Event()
+
+    def first(context: jobs.Context, _: Mapping[str, Any]) -> None:
+        context.step("one", lambda: steps.append("one"))
+        going.set()
+        while True:
+            context.check()
+            time.sleep(0.01)
+
+    def second(context: jobs.Context, _: Mapping[str, Any]) -> str:
+        context.step("one", lambda: steps.append("one"))
+        context.step("two", lambda: steps.append("two"))
+        return "done"
+
+    with running_server(settings) as server:
+        server.house.jobs.register("STEPS", first)
+        job = submitted(server, "STEPS")
+        assert going.wait(20)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    with running_server(settings) as server:
+        server.house.jobs.register("STEPS", second)
+        assert ended(server, job).result == "done"
+        (attempts,) = server.sql("SELECT attempts FROM jobs")[0]
+        assert attempts == 1  # an orderly stop is no death
+    assert steps == ["one", "two"]
+
+
+def test_a_stop_does_not_wait_for_work_that_does_not_listen(store_url: str, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path / "home", store_url)
+    going, deaf = threading.Event(), threading.Event()
+
+    def work(*_: Any) -> None:
+        going.set()
+        deaf.wait(60)
+
+    with running_server(settings) as server:
+        server.house.jobs.register("DEAF", work)
+        job = submitted(server, "DEAF")
+        assert going.wait(20)
+        began = time.monotonic()
+    assert time.monotonic() - began < 12
+    deaf.set()
+    with running_server(settings) as server:
+        server.house.jobs.register("DEAF", lambda *_: "heard")
+        assert ended(server, job).result == "heard"
+
+
+def test_a_job_whose_process_died_too_often_is_not_started_again(server: Server) -> None:
+    ran: list[str] = []
+    server.house.jobs.register("FATAL", lambda *_: ran.append("ran"))
+    with server.unit() as unit:
+        job = jobs.submit(unit, "FATAL", "s", {}, OPERATOR)
+        for number in range(records.MOST_ATTEMPTS):
+            assert records.start(unit, job.id, f"run {number}") is not None
+        assert records.start(unit, job.id, "one more") is None
+    failed = shown(server, job)
+    assert failed.state == "failed"
+    assert "5 times" in (failed.error or "")
+    assert ran == []
+
+
+def test_lists_are_filtered_and_paged(server: Server) -> None:
+    with server.unit() as unit:
+        made = [
+            jobs.submit(unit, kind, subject, {}, OPERATOR)
+            for kind in ("A", "B")
+            for subject in ("x", "y", "z")
+        ]
+        records.finish(unit, made[0].id, "no")
+        first, more, total = records.page(unit, records.Wanted(), size=4)
+        rest, end, _ = records.page(unit, records.Wanted(), size=4, after=first[-1])
+        assert (len(first), more, total, len(rest), end) == (4, True, 6, 2, False)
+        assert {job.id for job in first + rest} == {job.id for job in made}
+
+        def count(**wanted: Any) -> int:
+            return records.page(unit, records.Wanted(**wanted), size=1)[2]
+
+        assert count(kind="A") == 3
+        assert count(subject="x") == 2
+        assert count(states=("failed",)) == 1
+        assert count(subjects=("x", "y"), kind="B") == 2
+        assert count(subjects=()) == 0
+
+
+def test_old_jobs_are_forgotten(server: Server) -> None:
+    with server.unit() as unit:
+        old, young = (jobs.submit(unit, "A", each, {}, OPERATOR) for each in ("old", "young"))
+        running = jobs.submit(unit, "A", "running", {}, OPERATOR)
+        for job in (old, young):
+            records.finish(unit, job.id, None)
+    past = "2020-01-01T00:00:00.000Z"
+    server.sql("UPDATE jobs SET created_at = :past", past=past)
+    server.sql("UPDATE jobs SET finished_at = :past WHERE id = :id", past=past, id=old.id)
+    with server.unit() as unit:
+        assert records.forget(unit, days=30) == 1
+        assert jobs.find(unit, old.id) is None
+        assert jobs.find(unit, young.id)
+        assert jobs.find(unit, running.id)

@@ -1,0 +1,49 @@
+"""Waiting for jobs in tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from dragoman import jobs
+from dragoman.access.principal import OPERATOR
+from tests.support.server import Server
+
+T = TypeVar("T")
+SECONDS = 30.0
+
+
+def until(look: Callable[[], T | None], seconds: float = SECONDS) -> T:
+    """What `look` gives once that is something."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def submitted(server: Server, kind: str, subject: str = "s", **arguments: object) -> jobs.Job:
+    with server.unit() as unit:
+        job = jobs.submit(unit, kind, subject, arguments, OPERATOR)
+    server.house.jobs.wake()
+    return job
+
+
+def shown(server: Server, job: jobs.Job) -> jobs.Job:
+    with server.unit() as unit:
+        found = jobs.find(unit, job.id)
+    assert found is not None
+    return found
+
+
+def ended(server: Server, job: jobs.Job) -> jobs.Job:
+    """The job once it has ended."""
+
+    def look() -> jobs.Job | None:
+        found = shown(server, job)
+        return None if found.is_active else found
+
+    return until(look)
