@@ -21,7 +21,7 @@ from dragoman import settings as configuration
 from dragoman.api.dispatch import Dispatcher
 from dragoman.api.ratelimit import Limit, limiter
 from dragoman.api.routing import Route, Router
-from dragoman.connections import dialect_routes, environment_routes, secrets
+from dragoman.connections import dialect_routes, environment_routes, events, secrets
 from dragoman.connections import routes as connection_routes
 from dragoman.dialects.breaker import Circuits
 from dragoman.dialects.network import TlsPolicy
@@ -30,6 +30,7 @@ from dragoman.egress import EgressPolicy
 from dragoman.house import House
 from dragoman.identity.tokens import TokenDirectory
 from dragoman.jobs import Jobs
+from dragoman.models import service as model_service
 from dragoman.observability import logs, metrics
 from dragoman.queries import routes as query_routes
 from dragoman.queries.running import RUNNING
@@ -48,6 +49,8 @@ RESOURCES = (
     query_routes.ROUTES,
     system_routes.ROUTES,
 )
+# What else is made when a connection is: in this order, in its transaction.
+events.listen(model_service.follow_connection)
 FLUSH_SECONDS = 5.0
 BLOCKING_THREADS = 32
 

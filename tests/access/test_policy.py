@@ -19,8 +19,17 @@ LEAST = {
     Permission.CONNECTIONS_DELETE: Role.CONNECTION_ADMIN,
     Permission.CONNECTIONS_TEST: Role.CONNECTION_ADMIN,
     Permission.ROLES_MANAGE: Role.CONNECTION_ADMIN,
+    Permission.MODELS_READ: Role.VIEWER,
+    Permission.MODELS_BRANCH: Role.QUERIER,
+    Permission.MODELS_EDIT: Role.MODELER,
+    Permission.MODELS_ADMIN: Role.CONNECTION_ADMIN,
 }
-EVERYBODY = {Permission.PUBLIC, Permission.SIGNED_IN, Permission.CONNECTIONS_LIST}
+EVERYBODY = {
+    Permission.PUBLIC,
+    Permission.SIGNED_IN,
+    Permission.CONNECTIONS_LIST,
+    Permission.MODELS_LIST,
+}
 
 
 def test_every_permission_has_a_rule() -> None:

@@ -26,6 +26,11 @@ class Permission(StrEnum):
     CONNECTIONS_TEST = "connections:test"
     CONNECTIONS_SQL = "connections:sql"
     ENVIRONMENTS_MANAGE = "environments:manage"
+    MODELS_LIST = "models:list"
+    MODELS_READ = "models:read"
+    MODELS_BRANCH = "models:branch"
+    MODELS_EDIT = "models:edit"
+    MODELS_ADMIN = "models:admin"
     AUDIT_READ = "audit:read"
     ROLES_MANAGE = "roles:manage"
     USERS_MANAGE = "users:manage"
@@ -56,6 +61,12 @@ RULES: dict[Permission, Rule] = {
     Permission.CONNECTIONS_TEST: Rule(role=Role.CONNECTION_ADMIN),
     Permission.CONNECTIONS_SQL: Rule(role=Role.QUERIER),
     Permission.ENVIRONMENTS_MANAGE: Rule(),
+    # As the connections' list.
+    Permission.MODELS_LIST: Rule(signed_in=True),
+    Permission.MODELS_READ: Rule(role=Role.VIEWER),
+    Permission.MODELS_BRANCH: Rule(role=Role.QUERIER),
+    Permission.MODELS_EDIT: Rule(role=Role.MODELER),
+    Permission.MODELS_ADMIN: Rule(role=Role.CONNECTION_ADMIN),
     Permission.AUDIT_READ: Rule(),
     Permission.ROLES_MANAGE: Rule(role=Role.CONNECTION_ADMIN),
     Permission.USERS_MANAGE: Rule(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select, true
 
 from dragoman.access.principal import Principal
 from dragoman.access.roles import Role
@@ -60,12 +60,18 @@ def _visible_rows(
     if principal.organization_admin and not include_deleted:
         return _LIVE_ROWS_PREPARED.all(unit)
     statement = _ROWS if include_deleted else _LIVE_ROWS
-    if not principal.organization_admin:
-        readable = identity.roles_at_least(unit, Role.QUERY_TOPICS)
-        granted = identity.granted_roles(unit, principal)
-        mine = [key for key, role in granted.items() if role.rank >= Role.QUERY_TOPICS.rank]
-        statement = statement.where(or_(table.c.base_role.in_(readable), table.c.id.in_(mine)))
-    return unit.db.execute(statement).all()
+    mine = reached(unit, principal, Role.QUERY_TOPICS)
+    return unit.db.execute(statement.where(mine)).all()
+
+
+def reached(unit: UnitOfWork, principal: Principal, least: Role) -> ColumnElement[bool]:
+    """The condition of connections on which the principal has at least that role."""
+    if principal.organization_admin:
+        return true()
+    names = identity.roles_at_least(unit, least)
+    granted = identity.granted_roles(unit, principal).items()
+    mine = [key for key, role in granted if role.rank >= least.rank]
+    return or_(table.c.base_role.in_(names), table.c.id.in_(mine))
 
 
 def _listed(row: Sequence[Any]) -> ConnectionRow:

@@ -15,6 +15,8 @@ from dragoman.access.principal import Principal
 from dragoman.access.roles import Role
 from dragoman.api.errors import BadRequest, Conflict, Forbidden, Gone, NotFound
 from dragoman.connections import secrets
+from dragoman.connections.events import Event, announce
+from dragoman.connections.listing import reached
 from dragoman.connections.records import Connection, columns, environment_columns, load, row_of
 from dragoman.connections.schemas import EnvironmentUserAttribute
 from dragoman.connections.tables import connections as table
@@ -47,6 +49,8 @@ def create(unit: UnitOfWork, vault: Vault, principal: Principal, draft: Draft) -
         identity.grant_role(unit, principal, principal.user_id, connection_id, admin)
     after = {**settings, "secrets": sorted(draft.secrets)}
     audit.record(unit, principal, "connection.create", ("connection", connection_id), after=after)
+    made = Connection(connection_id, settings, 1, None, None, unit.now, unit.now, None)
+    announce(unit, principal, made, Event.CREATED)
     return connection_id
 
 
@@ -102,6 +106,7 @@ def change(
     if environment is not msgspec.UNSET:
         told["environmentUserAttribute"] = msgspec.to_builtins(environment)
     audit.record(unit, principal, "connection.update", ("connection", connection.id), before, told)
+    _tell(unit, principal, connection.id, Event.CHANGED)
     return _sentences(set(after), bool(draft.secrets), environment is not msgspec.UNSET)
 
 
@@ -116,6 +121,7 @@ def delete(unit: UnitOfWork, principal: Principal, connection_id: str) -> None:
         raise Gone("Connection already archived")
     secrets.wipe(unit, connection_id)
     audit.record(unit, principal, "connection.delete", ("connection", connection_id))
+    _tell(unit, principal, connection_id, Event.DELETED)
 
 
 def deleted(unit: UnitOfWork, principal: Principal, connection_id: str) -> Connection:
@@ -139,6 +145,7 @@ def restore(
     secrets.put(unit, vault, connection.id, settings, draft.secrets)
     after = {**settings, "secrets": sorted(draft.secrets)}
     audit.record(unit, principal, "connection.restore", ("connection", connection.id), after=after)
+    _tell(unit, principal, connection.id, Event.RESTORED)
 
 
 def stored_body(connection: Connection) -> dict[str, Any]:
@@ -173,16 +180,38 @@ def may_create(unit: UnitOfWork, principal: Principal) -> None:
         )
 
 
+def role_on(unit: UnitOfWork, principal: Principal, connection: Connection) -> Role:
+    """The role that decides what the principal may do on a connection."""
+    if principal.organization_admin:
+        return Role.CONNECTION_ADMIN
+    base_role = str(connection.settings["baseRole"])
+    return identity.role_on(unit, principal, connection.id, base_role)
+
+
+def reachable(
+    unit: UnitOfWork, principal: Principal, least: Role, *, deleted: bool = False
+) -> dict[str, str | None]:
+    """The connections on which the principal has at least that role: id to when it was deleted.
+    Without `deleted` only live ones."""
+    statement = select(table.c.id, table.c.deleted_at).where(reached(unit, principal, least))
+    if not deleted:
+        statement = statement.where(table.c.deleted_at.is_(None))
+    return {row.id: row.deleted_at for row in unit.db.execute(statement)}
+
+
+def _tell(unit: UnitOfWork, principal: Principal, connection_id: str, event: Event) -> None:
+    now = load(unit, connection_id)
+    if now is not None:
+        announce(unit, principal, now, event)
+
+
 def _authorised(
     unit: UnitOfWork, principal: Principal, connection_id: str, permission: Permission
 ) -> Connection:
     found = load(unit, connection_id)
     if found is None:
         raise _missing(connection_id)
-    base_role = str(found.settings["baseRole"])
-    role = Role.CONNECTION_ADMIN
-    if not principal.organization_admin:
-        role = identity.role_on(unit, principal, connection_id, base_role)
+    role = role_on(unit, principal, found)
     if allow(principal, permission, role):
         return found
     if allow(principal, Permission.CONNECTIONS_READ, role):

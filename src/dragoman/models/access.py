@@ -1,0 +1,85 @@
+"""From an id to a model that the principal may use so."""
+
+from __future__ import annotations
+
+from dragoman.access.policy import Permission, allow
+from dragoman.access.principal import Principal
+from dragoman.api.errors import BadRequest, Forbidden, NotFound
+from dragoman.connections import service as connections
+from dragoman.models.records import Kind, Model, load
+from dragoman.store import UnitOfWork
+
+WORDS = "Model with id {id} does not exist"
+
+
+def get(
+    unit: UnitOfWork,
+    principal: Principal,
+    model_id: str,
+    permission: Permission = Permission.MODELS_READ,
+    *,
+    missing: str = WORDS,
+) -> Model:
+    """A live model of a live connection.
+
+    Raises `NotFound` (with the words of `missing`) for one that is not there or that the principal
+    may not see, and `Forbidden` for one that may be seen but not used so.
+    """
+    found = load(unit, model_id)
+    if found is None or found.deleted_at is not None:
+        raise NotFound(missing.format(id=model_id))
+    check(unit, principal, found, permission, missing=missing)
+    return found
+
+
+def check(
+    unit: UnitOfWork,
+    principal: Principal,
+    model: Model,
+    permission: Permission,
+    *,
+    missing: str = WORDS,
+) -> None:
+    """Raise as `get` does unless the principal may use the model so."""
+    connection = connections.load(unit, model.connection_id)
+    if connection is None or connection.deleted_at is not None:
+        raise NotFound(missing.format(id=model.id))
+    role = connections.role_on(unit, principal, connection)
+    if allow(principal, permission, role):
+        return
+    if allow(principal, Permission.MODELS_READ, role):
+        raise Forbidden(f"Forbidden: {permission.value} needs a higher role on this connection")
+    raise NotFound(missing.format(id=model.id))
+
+
+def on_branch(
+    unit: UnitOfWork,
+    principal: Principal,
+    model_id: str,
+    branch_id: str | None,
+    permission: Permission = Permission.MODELS_READ,
+) -> Model:
+    """The model, or its branch of that id; a branch may also be named in place of its model.
+
+    `permission` is asked for on the model; on a branch, changing asks for `MODELS_BRANCH` only.
+    """
+    writes = permission is Permission.MODELS_EDIT
+    model = get(unit, principal, model_id)
+    if branch_id is not None:
+        model = branch_of(unit, model, branch_id)
+    least = Permission.MODELS_BRANCH if writes and model.is_branch else permission
+    check(unit, principal, model, least)
+    return model
+
+
+def branch_of(unit: UnitOfWork, model: Model, branch_id: str) -> Model:
+    """A live branch of the model. Raises `BadRequest`, `NotFound`."""
+    if model.id == branch_id and model.is_branch:
+        return model
+    if model.kind is Kind.SCHEMA:
+        raise BadRequest("Bad Request: Schema models do not have branches")
+    branch = load(unit, branch_id)
+    base = model.base_model_id if model.is_branch else model.id
+    if branch is None or branch.deleted_at or not branch.is_branch or branch.base_model_id != base:
+        raise NotFound("Branch does not exist")
+    return branch

@@ -1,0 +1,258 @@
+"""Saving files: every save is one version, made by one writer at a time (docs/decisions/0006)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, insert, update
+
+from dragoman import audit
+from dragoman.access.principal import Principal
+from dragoman.api.errors import BadRequest, Conflict, FieldError, NotFound
+from dragoman.models import files, naming
+from dragoman.models.files import StoredFile
+from dragoman.models.overlay import under
+from dragoman.models.records import Kind, Model, load
+from dragoman.models.tables import model_file_versions, model_files, model_versions
+from dragoman.models.tables import models as table
+from dragoman.semantics.files import BadPath, FilePath, parse_path, read
+from dragoman.store import UnitOfWork
+
+MAX_PATH = 400
+MAX_MESSAGE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """What is to be saved: the new text of each file, None to delete it.
+
+    `expected`: the checksum that the writer last saw of a file (None: it was not there); a file
+    that is another by now refuses the whole save. `taken_from`: for files of a branch, the version
+    of the base model that their texts are based on from now on.
+    """
+
+    changes: Mapping[str, str | None]
+    message: str = ""
+    expected: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
+    taken_from: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A file that was read and may be stored."""
+
+    path: str
+    kind: str
+    name: str
+    text: str
+    definition: Any
+
+
+def save_files(
+    unit: UnitOfWork,
+    principal: Principal,
+    model_id: str,
+    changes: Mapping[str, str | None],
+    message: str = "",
+    *,
+    expected: Mapping[str, str | None] | None = None,
+) -> int:
+    """Save files of a model or a branch as one version; see `save`."""
+    return save(unit, principal, lock(unit, model_id), Save(changes, message, expected or {}))
+
+
+def lock(unit: UnitOfWork, model_id: str) -> Model:
+    """The model, for this unit of work alone until it ends: other writers wait, and then see what
+    was written. Raises `NotFound`."""
+    # PostgreSQL: an UPDATE takes the row's lock. SQLite: there is one writer anyway.
+    mine = (table.c.id == model_id) & table.c.deleted_at.is_(None)
+    held = unit.db.execute(update(table).where(mine).values(version=table.c.version)).rowcount
+    found = load(unit, model_id) if held else None
+    if found is None:
+        raise NotFound(f"Model with id {model_id} does not exist")
+    return found
+
+
+def save(unit: UnitOfWork, principal: Principal, model: Model, wanted: Save) -> int:
+    """Save files of a locked model as one version; returns it, or the version there is when
+    nothing differs.
+
+    The caller has checked what the principal may do. Raises `BadRequest` for a file that cannot be
+    read or named so, `Conflict` when a file is not what the writer expected.
+    """
+    if model.kind is Kind.SCHEMA:
+        raise BadRequest(
+            "Bad Request: a schema model mirrors the database and takes no files",
+            extra={"fix": "Write to a shared model of the connection."},
+        )
+    if len(wanted.message) > MAX_MESSAGE:
+        raise BadRequest(f"Bad Request: commitMessage: at most {MAX_MESSAGE} characters")
+    changes = {_path(path).key: text for path, text in wanted.changes.items()}
+    now = files.some_files(unit, model, {*changes, *wanted.expected})
+    for path, checksum in wanted.expected.items():
+        require(now.get(path), path, checksum)
+    differing = {
+        path: text
+        for path, text in changes.items()
+        if path in wanted.taken_from or _text(now.get(path)) != text
+    }
+    if not differing:
+        return model.version
+    ready = _readied(unit, model, differing)
+    version = model.version + 1
+    _write(unit, model, version, differing, ready, wanted.taken_from)
+    _note(unit, principal, model, version, wanted.message, sorted(differing))
+    return version
+
+
+def require(found: StoredFile | None, path: str, checksum: str | None) -> None:
+    """Raise `Conflict`, naming both versions, unless the file is what the writer saw."""
+    current = None if found is None else found.checksum
+    if current == checksum:
+        return
+    state = "deleted" if found is None else f"changed in version {found.version}"
+    raise Conflict(
+        f"Checksum mismatch: File has been modified since it was fetched: {path} was {state}",
+        extra={
+            "code": "checksum_mismatch",
+            "fileName": path,
+            "previousChecksum": checksum,
+            "currentChecksum": current,
+            "currentVersion": None if found is None else found.version,
+            "fix": "Read the file again, repeat your change on it, and save that.",
+        },
+    )
+
+
+def _path(path: str) -> FilePath:
+    try:
+        found = parse_path(path)
+    except BadPath as bad:
+        raise BadRequest(f"Bad Request: fileName: {bad.message}", extra={"fix": bad.fix}) from None
+    if len(found.key) > MAX_PATH:
+        raise BadRequest(f"Bad Request: fileName: at most {MAX_PATH} characters")
+    return found
+
+
+def _text(found: StoredFile | None) -> str | None:
+    return None if found is None else found.text
+
+
+def _readied(unit: UnitOfWork, model: Model, changes: Mapping[str, str | None]) -> list[_Ready]:
+    """The files as they will be stored. Raises `BadRequest` with everything that is wrong."""
+    problems: list[FieldError] = []
+    ready: list[_Ready] = []
+    for path, text in changes.items():
+        if text is None:
+            continue
+        source = read(_path(path), text)
+        for problem in source.problems:
+            if not problem.is_warning:
+                where = f"{path}:{problem.line}:{problem.column}"
+                problems.append(FieldError(where, problem.message, problem.fix))
+        name = naming.name_of(unit, model, source)
+        ready.append(_Ready(path, files.stored_kind(source.path), name, text, source.data))
+    if problems:
+        first = problems[0]
+        raise BadRequest(f"Bad Request: {first.field}: {first.message}", errors=problems)
+    _require_unique(unit, model, changes, ready)
+    return ready
+
+
+def _require_unique(
+    unit: UnitOfWork, model: Model, changes: Mapping[str, str | None], ready: list[_Ready]
+) -> None:
+    """Raise `BadRequest` where two files would define one view or topic."""
+    taken: dict[tuple[str, str], str] = {}
+    for file in ready:
+        other = taken.setdefault((file.kind, file.name), file.path)
+        if other == file.path:
+            found = files.named(unit, model, file.kind, file.name)
+            if found is None or found.path == file.path or found.path in changes:
+                continue
+            other = found.path
+        raise BadRequest(
+            f"Bad Request: Duplicate {file.kind} {file.name}: {file.path} and {other}",
+            extra={"fix": f"Write to {other}, or delete it in the same save."},
+        )
+
+
+def _write(
+    unit: UnitOfWork,
+    model: Model,
+    version: int,
+    changes: Mapping[str, str | None],
+    ready: list[_Ready],
+    taken_from: Mapping[str, int],
+) -> None:
+    base = under(unit, model, changes)
+    rows = [
+        {
+            "model_id": model.id,
+            "path": file.path,
+            "kind": file.kind,
+            "name": file.name,
+            "text": file.text,
+            "definition": msgspec.json.encode(file.definition).decode(),
+            "checksum": files.checksum_of(file.text),
+            "version": version,
+            "base_version": base.version_of(file.path, taken_from),
+            "updated_at": unit.now,
+        }
+        for file in ready
+        if not base.has(file.path, file.text)
+    ]
+    rows += [
+        {"model_id": model.id, **base.gone(path, version, unit.now, taken_from)}
+        for path in base.hidden(changes)
+    ]
+    mine = (model_files.c.model_id == model.id) & model_files.c.path.in_(list(changes))
+    unit.db.execute(delete(model_files).where(mine))
+    if rows:
+        unit.db.execute(insert(model_files), rows)
+    unit.db.execute(
+        insert(model_file_versions),
+        [
+            {
+                "model_id": model.id,
+                "path": path,
+                "version": version,
+                "text": text,
+                "checksum": "" if text is None else files.checksum_of(text),
+            }
+            for path, text in changes.items()
+        ],
+    )
+
+
+def _note(
+    unit: UnitOfWork,
+    principal: Principal,
+    model: Model,
+    version: int,
+    message: str,
+    paths: list[str],
+) -> None:
+    values = {"version": version, "updated_at": unit.now}
+    unit.db.execute(update(table).where(table.c.id == model.id).values(values))
+    said = message.strip() or _sentence(paths)
+    unit.db.execute(
+        insert(model_versions).values(
+            model_id=model.id,
+            version=version,
+            author_id=principal.user_id,
+            author_name=principal.name,
+            message=said,
+            created_at=unit.now,
+        )
+    )
+    after = {"version": version, "message": said, "files": paths[:100], "count": len(paths)}
+    audit.record(unit, principal, "model.save", ("model", model.id), after=after)
+
+
+def _sentence(paths: list[str]) -> str:
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"Update {paths[0]}{more}"
