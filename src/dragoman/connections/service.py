@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import select, update
 
 from dragoman import audit
-from dragoman.access.policy import Permission, allow
+from dragoman.access.policy import RULES, Permission, allow
 from dragoman.access.principal import Principal
 from dragoman.access.roles import Role
 from dragoman.api.errors import BadRequest, Conflict, Forbidden, Gone, NotFound
@@ -189,10 +189,11 @@ def role_on(unit: UnitOfWork, principal: Principal, connection: Connection) -> R
 
 
 def reachable(
-    unit: UnitOfWork, principal: Principal, least: Role, *, deleted: bool = False
+    unit: UnitOfWork, principal: Principal, permission: Permission, *, deleted: bool = False
 ) -> dict[str, str | None]:
-    """The connections on which the principal has at least that role: id to when it was deleted.
+    """The connections on which the principal has the permission: id to when it was deleted.
     Without `deleted` only live ones."""
+    least = RULES[permission].role or Role.NO_ACCESS
     statement = select(table.c.id, table.c.deleted_at).where(reached(unit, principal, least))
     if not deleted:
         statement = statement.where(table.c.deleted_at.is_(None))

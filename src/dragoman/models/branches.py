@@ -101,8 +101,7 @@ def update_branch(
     touched = changed(unit, branch)
     now = files.some_files(unit, base, touched)
     texts = {
-        path: outcome.changes.get(path, now[path].text if path in now else None)
-        for path in touched
+        path: outcome.changes.get(path, now[path].text if path in now else None) for path in touched
     }
     taken = dict.fromkeys(texts, base.version)
     said = message or f"Update from {base.name or base.id}, version {base.version}"

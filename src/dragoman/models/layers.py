@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Sequence
 
 from dragoman.models import files
@@ -23,21 +24,23 @@ class StoredLayer:
             raise LookupError(f"no model {model}")
         self.model = found
         self._unit = unit
-        self._relationships: Sequence[Definition] | None = None
-        self._settings: Definition | None = None
+
+    @functools.cached_property
+    def _settings(self) -> Definition:
+        found = files.named(self._unit, self.model, files.MODEL, "")
+        return found.definition if found else {}
+
+    @functools.cached_property
+    def _relationships(self) -> Sequence[Definition]:
+        found = files.named(self._unit, self.model, files.RELATIONSHIPS, "")
+        return found.definition if found else []
 
     def settings(self) -> Definition:
         """The model file; empty where there is none."""
-        if self._settings is None:
-            found = files.named(self._unit, self.model, files.MODEL, "")
-            self._settings = found.definition if found else {}
         return self._settings
 
     def relationships(self) -> Sequence[Definition]:
         """All of them, in the order of the file."""
-        if self._relationships is None:
-            found = files.named(self._unit, self.model, files.RELATIONSHIPS, "")
-            self._relationships = found.definition if found else []
         return self._relationships
 
     def relationships_of(self, view: str) -> Sequence[Definition]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from dragoman.access.policy import RULES, Permission
+from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest
 from dragoman.connections import service as connections
@@ -61,9 +61,9 @@ def page(
     unit: UnitOfWork, principal: Principal, wanted: ListFilter, *, branches: bool = False
 ) -> Page:
     """A page of the models that the principal may read. Raises `BadRequest` for a bad cursor."""
-    least = RULES[Permission.MODELS_READ].role
-    assert least is not None
-    reach = connections.reachable(unit, principal, least, deleted=wanted.include_deleted)
+    reach = connections.reachable(
+        unit, principal, Permission.MODELS_READ, deleted=wanted.include_deleted
+    )
     conditions = [table.c.connection_id.in_(list(reach)), *_conditions(wanted)]
     counted = select(func.count()).select_from(table).where(*conditions)
     total = unit.db.execute(counted).scalar_one()

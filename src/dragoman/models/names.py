@@ -39,9 +39,7 @@ def check_branch(
         table.c.deleted_at.is_(None),
     )
     for other_id, other in unit.db.execute(statement):
-        if other_id != besides and (
-            other.startswith(f"{name}/") or name.startswith(f"{other}/")
-        ):
+        if other_id != besides and (other.startswith(f"{name}/") or name.startswith(f"{other}/")):
             raise BadRequest(
                 "Bad Request: Branch name would create git ref path conflict",
                 extra={"fix": f"The branch {other} is there: choose a name beside it."},

@@ -5,6 +5,8 @@ What other rooms may use of this one, in one place: they import no other module 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import select, update
 
 from dragoman import audit
@@ -102,9 +104,7 @@ def rename(unit: UnitOfWork, principal: Principal, model_id: str, name: str) -> 
     unit.db.execute(update(table).where(table.c.id == found.id).values(values))
     resource = ("model", found.id)
     audit.record(unit, principal, "model.rename", resource, {"name": found.name}, {"name": name})
-    renamed = load(unit, found.id)
-    assert renamed is not None
-    return renamed
+    return replace(found, name=name, updated_at=unit.now)
 
 
 def delete(unit: UnitOfWork, principal: Principal, model_id: str) -> None:

@@ -12,11 +12,17 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from dragoman.semantics.files import parse_path, read, write
+from dragoman.semantics.plain import is_list, is_map, mapping
 
 Side = Literal["ours", "theirs"]
 Path = tuple[str, ...]
-# A property that one side does not have.
-ABSENT: Any = type("Absent", (), {"__repr__": lambda _: "(absent)"})()
+
+
+class _Absent:
+    """The value of a property that one side does not have."""
+
+
+ABSENT: Any = _Absent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +94,11 @@ class _Joins(dict[str, Any]):
 
 def _keyed(data: Any) -> Any:
     """The list of relationships as a map, so that joins merge one by one."""
-    if not isinstance(data, list):
+    if not is_list(data):
         return data
     found = _Joins()
     for item in data:
-        key = " ".join(str(item.get(end, "")) for end in _ENDS) if isinstance(item, dict) else ""
+        key = " ".join(str(mapping(item).get(end, "")) for end in _ENDS)
         while key in found:
             key += "+"  # two items that nothing tells apart stay two, in their order
         found[key] = item
@@ -116,9 +122,8 @@ def _merge_values(
         return ours
     if same(ours, base):
         return theirs
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        under = base if isinstance(base, dict) else {}
-        return _merge_maps(file, path, under, ours, theirs, prefer, conflicts)
+    if is_map(ours) and is_map(theirs):
+        return _merge_maps(file, path, mapping(base), ours, theirs, prefer, conflicts)
     if prefer is None:
         conflicts.append(Conflict(file, path, base, ours, theirs))
     return theirs if prefer == "theirs" else ours
@@ -128,12 +133,12 @@ def _merge_maps(
     file: str,
     path: Path,
     base: Mapping[str, Any],
-    ours: dict[str, Any],
-    theirs: dict[str, Any],
+    ours: Mapping[str, Any],
+    theirs: Mapping[str, Any],
     prefer: Side | None,
     conflicts: list[Conflict],
 ) -> dict[str, Any]:
-    merged = type(ours)()
+    merged: dict[str, Any] = _Joins() if isinstance(ours, _Joins) else {}
     for key in _keys(ours, theirs):
         value = _merge_values(
             file,
@@ -164,9 +169,9 @@ def same(one: Any, other: Any) -> bool:
     """Equal in value and type: 1, 1.0 and true are three values."""
     if one is ABSENT or other is ABSENT or type(one) is not type(other):
         return one is other
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
-    if isinstance(one, list):
+    if is_map(one):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if is_list(one):
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)
 
