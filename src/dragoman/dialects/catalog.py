@@ -9,7 +9,7 @@ at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -63,6 +63,7 @@ class Table:
 
     `catalog`: None where the database has none above its schemas (MySQL).
     `estimated_rows`: the database's own estimate; None where it has none.
+    `unique_keys`: columns of the other unique constraints, where the reader can tell them.
     """
 
     catalog: str | None
@@ -75,6 +76,7 @@ class Table:
     foreign_keys: list[ForeignKey]
     estimated_rows: int | None
     schema_comment: str | None = None
+    unique_keys: list[list[str]] = field(default_factory=list[list[str]])
 
 
 _NO_NAMES = SchemaFilter(())

@@ -8,7 +8,7 @@ Source: PostgreSQL documentation, chapter "System Catalogs"; version 12 or later
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, Table, TableKind
@@ -88,13 +88,22 @@ WITH spaces AS MATERIALIZED (
   JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE k.contype = 'f' AND k.conparentid = 0
   GROUP BY k.conrelid
+), unique_keys AS (
+  -- Of whole rows only: a key with a condition or an expression says nothing of the others.
+  SELECT i.indrelid, json_agg((string_to_array(i.indkey::text, ' ')::int[])[1:i.indnkeyatts]
+    ORDER BY i.indexrelid) AS keys
+  FROM pg_index i
+  JOIN tables t ON t.oid = i.indrelid
+  WHERE i.indisunique AND NOT i.indisprimary AND i.indpred IS NULL AND i.indexprs IS NULL
+  GROUP BY i.indrelid
 )
 SELECT current_database(), t.nspname, t.description, t.relname, t.relkind::text, d.description,
-  t.estimate, p.conkey, k.keys,
+  t.estimate, p.conkey, k.keys, u.keys,
   c.names, c.numbers, c.types, c.nullable, c.defaults, c.comments
 FROM tables t
 LEFT JOIN columns c ON c.attrelid = t.oid
 LEFT JOIN foreign_keys k ON k.conrelid = t.oid
+LEFT JOIN unique_keys u ON u.indrelid = t.oid
 LEFT JOIN pg_constraint p ON p.conrelid = t.oid AND p.contype = 'p'
 LEFT JOIN pg_description d
   ON d.objoid = t.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
@@ -165,16 +174,19 @@ def _catalogs(patterns: list[LikePattern]) -> list[str | None]:
 
 
 def _table(row: tuple[Any, ...]) -> Table:
-    catalog, schema, schema_comment, name, kind, comment, estimate, key, foreign, names, *rest = row
+    catalog, schema, schema_comment, name, kind, comment, estimate, *keys, names = row[:11]
+    key, foreign, unique = keys
     columns: list[Column] = []
     primary_key: list[str] = []
+    unique_keys: list[list[str]] = []
     if names is not None:  # a table may have no column at all
-        numbers, types, nullable, defaults, comments = rest
+        numbers, types, nullable, defaults, comments = row[11:]
         columns = list(
             map(Column, names, numbers, types, nullable, defaults, comments, [None] * len(names))
         )
         if key is not None:
             primary_key = _primary_key(columns, key)
+        unique_keys = _unique_keys(columns, unique or ())
     return Table(
         catalog,
         schema,
@@ -186,7 +198,14 @@ def _table(row: tuple[Any, ...]) -> Table:
         [ForeignKey(*written) for written in foreign or ()],
         estimate,
         schema_comment,
+        unique_keys,
     )
+
+
+def _unique_keys(columns: list[Column], keys: Collection[list[int]]) -> list[list[str]]:
+    """The names of the columns; a key of which one may not be read is left out."""
+    by_number = {column.position: column.name for column in columns} if keys else {}
+    return [[by_number[n] for n in key] for key in keys if all(n in by_number for n in key)]
 
 
 def _primary_key(columns: list[Column], key: list[int]) -> list[str]:
