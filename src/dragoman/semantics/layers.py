@@ -57,7 +57,10 @@ class Layer(Protocol):
         ...
 
     def relationships_of(self, view: str) -> Sequence[Definition]:
-        """Those with that view, or that alias (`join_to_view_as`), at either end."""
+        """Those with that view, or that alias (`join_to_view_as`), at either end.
+
+        Also those that name no ends: they mean one of a lower layer by its `id`.
+        """
         ...
 
     def view_names(self) -> Collection[str]:

@@ -1,0 +1,1 @@
+"""Definitions to the typed model."""

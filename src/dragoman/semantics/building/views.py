@@ -1,0 +1,196 @@
+"""Definitions of views to the typed view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from dragoman.semantics.building import fields as field_builders
+from dragoman.semantics.building import parts
+from dragoman.semantics.building.parts import Definition
+from dragoman.semantics.files.paths import parse_path
+from dragoman.semantics.model.faults import BadDefinition
+from dragoman.semantics.model.fields import Field
+from dragoman.semantics.model.references import FieldRef, field_ref, sql_text
+from dragoman.semantics.model.views import (
+    NoSource,
+    QueryField,
+    QuerySource,
+    QuerySpec,
+    Sort,
+    Source,
+    SqlSource,
+    TableSource,
+    UploadSource,
+    View,
+)
+from dragoman.semantics.plain import is_map, items, mapping, text, texts
+from dragoman.semantics.problems import YamlPath
+
+SECTIONS = ("dimensions", "measures", "filters")
+_KNOWN = frozenset(
+    (
+        *("schema", "catalog", "table_name", "sql", "query", "uploaded_table_name", "label"),
+        *("custom_compound_primary_key_sql", "description", "display_order", "folder"),
+        *("schema_label", "tags", "hidden", "ignored", "aliases", "extends", "template"),
+        *("required_access_grants", "default_drill_fields", "fill_fields", "sets"),
+        *("materialized_query", *SECTIONS),
+    )
+)
+# A grant that no file can define, so that nobody holds it: for grants that cannot be understood.
+NOBODY = ("<nobody>",)
+Broken = dict[YamlPath, BadDefinition]
+
+
+def view(
+    name: str,
+    path: str,
+    of: Definition,
+    column_types: Mapping[str, str],
+    alias_of: str | None = None,
+) -> tuple[View, Broken]:
+    """A view from its merged and extended definition, and what of it cannot be understood.
+
+    The keys of the second are paths inside the definition; a broken field is left out of the view.
+    """
+    broken: Broken = {}
+    compound = texts(of.get("custom_compound_primary_key_sql"))
+    made = View(
+        name=name,
+        path=path,
+        alias_of=alias_of,
+        source=_whole(broken, ("query",), lambda: _source(path, of), NoSource()),
+        label=text(of.get("label")),
+        description=text(of.get("description")),
+        schema_label=text(of.get("schema_label")),
+        folder=text(of.get("folder")),
+        display_order=parts.number(of, "display_order"),
+        tags=texts(of.get("tags")),
+        hidden=parts.flag(of, "hidden"),
+        template=parts.flag(of, "template"),
+        aliases=texts(of.get("aliases")),
+        required_access_grants=_whole(
+            broken,
+            ("required_access_grants",),
+            lambda: parts.names(of, "required_access_grants"),
+            NOBODY,
+        ),
+        compound_primary_key=tuple(sql_text(_referring(part)) for part in compound),
+        default_drill_fields=texts(of.get("default_drill_fields")),
+        fill_fields=texts(of.get("fill_fields")),
+        materialized_query=_whole(
+            broken, ("materialized_query",), lambda: _query(of, "materialized_query"), None
+        ),
+        dimensions=_fields(of, "dimensions", broken, _dimension(name, column_types)),
+        measures=_fields(of, "measures", broken, lambda n, d: field_builders.measure(name, n, d)),
+        filters=_fields(
+            of, "filters", broken, lambda n, d: field_builders.filter_field(name, n, d)
+        ),
+        sets={key: texts(value) for key, value in mapping(of.get("sets")).items()},
+        broken={str(at[1]): bad.message for at, bad in broken.items() if len(at) > 1},
+        extra=parts.rest(of, _KNOWN),
+    )
+    return made, broken
+
+
+def _referring(part: str) -> str:
+    """A bare field name in a list of key fields means the field."""
+    return f"${{{part}}}" if field_ref(part) else part
+
+
+def _dimension(
+    view_name: str, column_types: Mapping[str, str]
+) -> Callable[[str, Definition], Field]:
+    def build(name: str, of: Definition) -> Field:
+        return field_builders.dimension(view_name, name, of, column_types.get(name))
+
+    return build
+
+
+def _fields(
+    of: Definition, section: str, broken: Broken, build: Callable[[str, Definition], Any]
+) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, definition in mapping(of.get(section)).items():
+        if definition is not None and not is_map(definition):
+            bad = BadDefinition((), f'"{name}" must be a map', "Write its properties below it.")
+            broken[section, name] = bad
+            continue
+        said = mapping(definition)
+        if said.get("ignored") is True:
+            continue
+        try:
+            made[name] = build(name, said)
+        except BadDefinition as bad:
+            broken[section, name] = bad
+    return made
+
+
+T = TypeVar("T")
+
+
+def _whole(broken: Broken, path: YamlPath, build: Callable[[], T], otherwise: T) -> T:
+    try:
+        return build()
+    except BadDefinition as bad:
+        broken[path] = BadDefinition(bad.path[1:], bad.message, bad.fix)
+        return otherwise
+
+
+def table_source(path: str, of: Definition) -> TableSource:
+    """Where the rows of a view over a table come from: the file's own name unless it says so."""
+    table = text(of.get("table_name")) or parse_path(path).name
+    return TableSource(text(of.get("catalog")), text(of.get("schema")), table)
+
+
+def _source(path: str, of: Definition) -> Source:
+    query = _query(of, "query")
+    if query is not None:
+        return QuerySource(query)
+    if (sql := text(of.get("sql"))) is not None:
+        return SqlSource(sql_text(sql))
+    if (uploaded := text(of.get("uploaded_table_name"))) is not None:
+        return UploadSource(uploaded)
+    if of.get("template") is True and "table_name" not in of:
+        return NoSource()
+    return table_source(path, of)
+
+
+def _query(of: Definition, key: str) -> QuerySpec | None:
+    value = of.get(key)
+    if value is None:
+        return None
+    said = mapping(value)
+    try:
+        return QuerySpec(
+            fields=_query_fields(said.get("fields")),
+            base_view=text(said.get("base_view")),
+            topic=text(said.get("topic")),
+            filters=parts.filters(said, "filters"),
+            sorts=tuple(_sort(item) for item in items(said.get("sorts"))),
+            limit=parts.whole(said, "limit"),
+            pivots=parts.references(said, "pivots"),
+            calculations=tuple(mapping(item) for item in items(said.get("calculations"))),
+            fill_fields=parts.references(said, "fill_fields"),
+            column_limit=parts.whole(said, "column_limit"),
+            bind_all_filters=parts.flag(said, "bind_all_filters"),
+        )
+    except BadDefinition as bad:
+        raise bad.under(key) from None
+
+
+def _query_fields(value: object) -> tuple[QueryField, ...]:
+    if is_map(value):
+        return tuple(
+            QueryField(parts.reference(name, "fields"), text(output))
+            for name, output in value.items()
+        )
+    return tuple(QueryField(parts.reference(name, "fields")) for name in texts(value))
+
+
+def _sort(item: object) -> Sort:
+    if isinstance(item, str):
+        return Sort(parts.reference(item, "sorts"))
+    said = mapping(item)
+    field: FieldRef = parts.reference(said.get("field"), "sorts")
+    return Sort(field, parts.flag(said, "desc"))

@@ -1,0 +1,1 @@
+"""Layers to one model: merging, inheritance, joins."""

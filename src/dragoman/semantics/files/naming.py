@@ -1,0 +1,43 @@
+"""Which view a file defines: the qualified name that other files use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from dragoman.semantics.files.paths import FilePath
+from dragoman.semantics.files.reading import view_reference
+
+_NOT_A_WORD = re.compile(r"[^A-Za-z0-9_]+")
+_HEAD = "# Reference this view as "
+_HEAD_LINE = re.compile(r"^#[ \t]*Reference this view as[^\n]*\n", re.MULTILINE)
+
+
+def _nothing(_: str) -> bool:
+    return False
+
+
+def view_name(path: FilePath, text: str, knows: Callable[[str], bool] = _nothing) -> str:
+    """The qualified name of a view file.
+
+    What its head says; else the name that its folder gives (`sales/users.view`: `sales__users`,
+    `shop.sales/users.view`: `shop_sales__users`) where `knows` (the lower layers) has such a view;
+    else the file's own name.
+    """
+    said = view_reference(text)
+    if said is not None:
+        return said
+    if path.folder:
+        scoped = f"{_NOT_A_WORD.sub('_', path.folder)}__{path.name}"
+        if knows(scoped):
+            return scoped
+    return path.name
+
+
+def with_reference(text: str, name: str) -> str:
+    """The text of a view file with the head that says its name."""
+    if view_reference(text) == name:
+        return text
+    if view_reference(text) is not None:
+        return _HEAD_LINE.sub(f"{_HEAD}{name}\n", text, count=1)
+    return f"{_HEAD}{name}\n{text}"
