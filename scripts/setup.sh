@@ -35,6 +35,8 @@ main() {
     make_venv
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
     local uv="$venv/bin/uv"
+    # uv brings authorities of its own; behind a company's proxy the machine's are needed.
+    [[ -s /etc/ssl/certs/ca-certificates.crt ]] && export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS-1}"
     "$uv" pip sync --quiet --python "$venv/bin/python" --require-hashes requirements/dev.txt
     "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --offline --editable .
     touch "$venv/.ready"

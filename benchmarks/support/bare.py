@@ -91,7 +91,7 @@ def serve(app: Starlette) -> None:
         backlog=2048,
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        print(json.dumps({"port": listener.getsockname()[1]}, indent=1), flush=True)
+        print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
         uvicorn.Server(config).run(sockets=[listener])
 
 

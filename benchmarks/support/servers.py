@@ -119,12 +119,9 @@ def bare(home: Path, *arguments: str) -> Generator[Server]:
 
 
 def announced(process: subprocess.Popen[str], log: Path) -> dict[str, Any]:
-    """The JSON object that a server prints before it serves; its last line is `}`."""
-    lines: list[str] = []
-    for line in process.stdout or ():
-        lines.append(line)
-        if line.rstrip() == "}":
-            return json.loads("".join(lines))
+    """The JSON object that a server prints, in one line, before it serves."""
+    if process.stdout and (line := process.stdout.readline()):
+        return json.loads(line)
     process.wait()
     raise RuntimeError(f"no server: {log.read_text(errors='replace')[-2000:]}")
 

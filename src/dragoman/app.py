@@ -62,7 +62,7 @@ def routes() -> tuple[Route, ...]:
 
 def open_house(settings: Settings) -> House:
     """The house services of one process, the store migrated. Raises for a broken key ring."""
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.make_home()
     store = Store(settings.store_url)
     ensure_current(store)
     keys = KeyRingSource(
@@ -83,6 +83,17 @@ def open_house(settings: Settings) -> House:
         jobs=Jobs(),
         routes=routes(),
     )
+
+
+def configure_logs(settings: Settings) -> None:
+    """Log as the settings say. A file that cannot be written is told, and no reason to stop."""
+    level, form = settings.log_level, settings.log_format
+    settings.make_home()
+    try:
+        logs.configure(level, form, settings.log_path)
+    except OSError as error:
+        logs.configure(level, form)
+        log.warning("no log file", file=str(settings.log_path), error=error.strerror)
 
 
 def network(settings: Settings) -> EgressPolicy:
@@ -122,7 +133,7 @@ class Application:
 def create_app(settings: Settings | None = None) -> Application:
     """The ASGI application. uvicorn calls it in each process."""
     settings = settings or configuration.load()
-    logs.configure(settings.log_level, settings.log_format)
+    configure_logs(settings)
     house = open_house(settings)
     counting = limiter(settings.redis_url)
     dispatcher = Dispatcher(

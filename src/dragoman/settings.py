@@ -42,7 +42,7 @@ class Settings:
 
     home: Path = field(
         default_factory=_default_home,
-        metadata={"help": "Directory of the SQLite store and the key file. Logs go to stderr."},
+        metadata={"help": "Directory of the SQLite store, the key file and the logs."},
     )
     host: str = _setting("127.0.0.1", "Address the server listens on.")
     port: int = _setting(8000, "Port the server listens on.")
@@ -97,6 +97,22 @@ class Settings:
     log_format: Literal["auto", "json", "text"] = _setting(
         "auto", "Form of log lines; auto is text on a terminal and JSON elsewhere."
     )
+    log_file: str = _setting(
+        "auto",
+        "File that gets log lines beside stderr; auto is logs/server.log in the home, off is none.",
+    )
+
+    def make_home(self) -> None:
+        """Make the home directory, for its owner only, if it is not there. Raises `OSError`."""
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def log_path(self) -> Path | None:
+        """The log file; None when there shall be none."""
+        if self.log_file in ("", "off"):
+            return None
+        named = self.home / "logs" / "server.log"
+        return named if self.log_file == "auto" else Path(self.log_file).expanduser()
 
     @property
     def store_url(self) -> SecretStr:

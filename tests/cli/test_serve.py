@@ -24,12 +24,8 @@ def serving(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     command = [sys.executable, "-m", "dragoman.cli", "serve", "--port", "0", "--json", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        lines: list[str] = []
-        while process.stdout and (line := process.stdout.readline()):
-            lines.append(line)
-            if line == "}\n":
-                break
-        yield json.loads("".join(lines))["address"], process
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["address"], process
     finally:
         if process.poll() is None:
             process.kill()

@@ -41,6 +41,18 @@ def test_home_is_closed_to_others(sqlite_server: Server) -> None:
     assert sqlite_server.home.stat().st_mode & 0o777 == 0o700
 
 
+def test_store_is_closed_to_others_in_an_open_home(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with running_server(settings_for(tmp_path)):
+        files = sorted(tmp_path.glob("dragoman.db*"))
+        assert [file.name for file in files] == [
+            "dragoman.db",
+            "dragoman.db-shm",
+            "dragoman.db-wal",
+        ]
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
 def test_file_that_was_moved_away_is_a_store_that_is_away(sqlite_server: Server) -> None:
     """SQLite makes an empty file in its place, so that what is missed is a table."""
     (sqlite_server.home / "dragoman.db").rename(sqlite_server.home / "moved.db")

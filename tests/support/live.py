@@ -138,11 +138,8 @@ def live_server(
 
 
 def _announced(process: subprocess.Popen[bytes], log: Path) -> str:
-    lines: list[bytes] = []
-    while process.stdout and (line := process.stdout.readline()):
-        lines.append(line)
-        if line == b"}\n":
-            return json.loads(b"".join(lines))["address"]
+    if process.stdout and (line := process.stdout.readline()):
+        return json.loads(line)["address"]
     raise AssertionError(f"the server did not start: {log.read_text()[-2000:]}")
 
 

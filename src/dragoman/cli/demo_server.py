@@ -115,12 +115,10 @@ def _told(error: urllib.error.HTTPError) -> str:
 
 
 def _announced(process: subprocess.Popen[str], log: Path) -> str:
-    """The address that `serve --json` prints: one JSON object, which ends with a line `}`."""
-    lines: list[str] = []
-    for line in process.stdout or ():
-        lines.append(line)
-        if line == "}\n":
-            return str(json.loads("".join(lines))["address"])
+    """The address that the one line of `serve --json` says."""
+    line = process.stdout.readline() if process.stdout else ""
+    if line:
+        return str(json.loads(line)["address"])
     process.wait()
     raise _not_started(log)
 

@@ -99,7 +99,7 @@ def egress(chosen: Settings) -> EgressPolicy:
 def make_home(chosen: Settings) -> None:
     """Make the home directory when it is missing, for its owner only."""
     try:
-        chosen.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        chosen.make_home()
     except OSError as error:
         raise CommandError(
             f"Cannot make the home directory {chosen.home}: {error.strerror}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ import typer
 
 from dragoman.cli import local
 from dragoman.cli.exits import CommandError
-from dragoman.cli.output import Json, Output, say
+from dragoman.cli.output import Json, say
 
 if TYPE_CHECKING:
     from dragoman.settings import Settings
@@ -44,9 +45,10 @@ def serve(
         address = _address(settings.host, listener.getsockname()[1])
         if settings.workers > 1:
             prepare(settings)
-        announce = Output(as_json)
         if as_json:
-            announce.value({"address": address, "egress": policy, "pid": os.getpid()})
+            # One line: whoever started this process reads it while the server goes on.
+            told = {"address": address, "egress": policy, "pid": os.getpid()}
+            print(json.dumps(told, ensure_ascii=False), flush=True)
         say(f"dragoman on {address} — {policy}")
         if settings.workers > 1 and settings.rate_limit_per_minute and not settings.redis_url:
             say(

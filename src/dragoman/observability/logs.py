@@ -1,4 +1,4 @@
-"""Structured logs: one event a line, JSON or text, with the request id.
+"""Structured logs: one event a line, JSON or text, with the request id; to stderr and to a file.
 
 Values pass `redact` last, so that a secret that slipped into an event still shows as stars.
 """
@@ -9,19 +9,33 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any, Literal, TextIO, cast
 
 import msgspec
 import structlog
 
+from dragoman.observability.logfile import LogFile
 from dragoman.secret import MASK, SecretStr
 
 _TOKEN = re.compile(r"omni_(?:osk|pat)_[0-9A-Za-z]+")
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)@")
 
 
-def configure(level: str, form: Literal["auto", "json", "text"]) -> None:
-    """Set up structlog and the standard library's logging to write the same lines to stderr."""
+class _Kept:
+    """The log file of this process; replaced when logging is set up again."""
+
+    file: LogFile | None = None
+
+
+def configure(level: str, form: Literal["auto", "json", "text"], file: Path | None = None) -> None:
+    """Set up structlog and the standard library's logging to write the same lines to stderr.
+
+    `file` gets each line as well, always as JSON. Raises `OSError` when it cannot be opened.
+    """
+    if _Kept.file is not None:
+        _Kept.file.close()
+    _Kept.file = None if file is None else LogFile(file)
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
@@ -30,6 +44,7 @@ def configure(level: str, form: Literal["auto", "json", "text"]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         redact,
+        *([_keeper(_Kept.file)] if _Kept.file else []),
     ]
     renderer: Any = (
         structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer(_json)
@@ -43,6 +58,16 @@ def configure(level: str, form: Literal["auto", "json", "text"]) -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(message)s", handlers=[_Bridge()], force=True
     )
+
+
+def _keeper(file: LogFile) -> Any:
+    """A processor that writes each event to the file and hands it on."""
+
+    def keep(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
+        file.write(_json(event).encode() + b"\n")
+        return event
+
+    return keep
 
 
 class _StandardError:

@@ -11,6 +11,7 @@ fits what it reads last (a connection and its secrets, for instance).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -46,7 +47,7 @@ class Store:
         parsed = make_url(url.reveal())
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            Path(parsed.database or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_file(Path(parsed.database or ""))
         self.engine = _engine(url)
         reading = (
             {"isolation_level": "AUTOCOMMIT"}  # BEGIN is ours: SQLAlchemy's takes the write lock
@@ -162,6 +163,13 @@ class Store:
         reader.exec_driver_sql("PRAGMA busy_timeout=200")
         reader.exec_driver_sql("PRAGMA query_only=ON")
         return reader
+
+
+def _make_file(file: Path) -> None:
+    """An empty file for its owner only; SQLite gives its side files the same rights."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # SQLite says better what is wrong
+        file.touch(mode=0o600)
 
 
 def _engine(url: SecretStr) -> Engine:
