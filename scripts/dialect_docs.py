@@ -173,7 +173,10 @@ def _way(way: Authentication) -> tuple[str, ...]:
 
 
 def _driver(declaration: Declaration) -> str:
-    return f"`{declaration.driver.distribution}`: `pip install 'dragoman[{declaration.name}]'`."
+    install = f"`{declaration.driver.distribution}`: `pip install 'dragoman[{declaration.name}]'`."
+    if not declaration.isolated:
+        return install
+    return f"{install} It runs in a process of its own: {declaration.isolated}"
 
 
 if __name__ == "__main__":

@@ -77,6 +77,12 @@ class Settings:
         "loopback", "Where a database that offers no TLS may still be dialled."
     )
     duckdb_root: str = _setting("", "Directory whose DuckDB files may be connected; empty is none.")
+    isolate: tuple[str, ...] = _setting(
+        (), "Dialects whose drivers run in processes of their own, beside those that always do."
+    )
+    driver_memory_mb: int = _setting(
+        2048, "Memory in MB that the process of a driver may hold before it is ended (Linux)."
+    )
     secret_env_prefixes: tuple[str, ...] = _setting(
         ("DRAGOMAN_SECRET_",), 'Prefixes of variables that {"$secret": "env:…"} may name.'
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import struct
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from dragoman.dialects.adapters.mssql.strings import connection_string
 from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import EVERYTHING, CatalogFilter, TableKind
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.dialects.isolation import WorkerSession
 from dragoman.egress import EgressPolicy
 from dragoman.secret import SecretStr
 from tests.engines.conformance import Subject, rows
@@ -264,3 +266,28 @@ def test_the_catalog_statement_is_one_that_parses(schemas: str) -> None:
 
     wanted = CatalogFilter.of({"includeSchemas": schemas, "offloadedSchemas": "old"})
     assert len(sqlglot.parse(catalog.statement(wanted), read="tsql")) == 1
+
+
+def test_the_driver_runs_in_a_process_of_its_own(subject: Subject) -> None:
+    session = subject.dialect.open_session(subject.target, subject.policy, subject.options())
+    assert isinstance(session, WorkerSession)
+    try:
+        assert rows(session, "SELECT n FROM numbers WHERE n < 3 ORDER BY n") == [
+            {"n": 1}, {"n": 2},
+        ]  # fmt: skip
+        session.reset()
+        session.ping()
+        os.kill(session.pid, signal.SIGKILL)
+        with pytest.raises(DatabaseFailure) as caught:
+            session.ping()
+        assert caught.value.cause is Cause.DRIVER_CRASHED
+    finally:
+        session.close()
+
+
+def test_a_wrong_password_is_told_through_the_process(subject: Subject) -> None:
+    wrong = subject.with_settings(password="not-the-password")
+    with pytest.raises(DatabaseFailure) as caught:
+        wrong.dialect.open_session(wrong.target, wrong.policy, wrong.options())
+    assert caught.value.cause is Cause.AUTHENTICATION_FAILED
+    assert "not-the-password" not in repr(caught.value)

@@ -154,7 +154,7 @@ def small_house(per_key: int = 2) -> Generator[Any]:
     """What a query needs of a house, without a store."""
     threads = ThreadPoolExecutor(4)
     pool = SessionPool(max_per_owner=per_key)
-    settings = SimpleNamespace(duckdb_root="")
+    settings = SimpleNamespace(duckdb_root="", isolate=(), driver_memory_mb=2048)
     yield SimpleNamespace(
         settings=settings, sessions=pool, circuits=Circuits(), network=None, blocking=threads
     )

@@ -156,6 +156,7 @@ class Unavailable(ApiError):
 
 
 _OURS = frozenset({Cause.QUERY_TIMEOUT})
+_GONE = frozenset({Cause.CONNECTION_LOST, Cause.DRIVER_CRASHED})
 
 
 def from_failure(failure: DatabaseFailure) -> ApiError:
@@ -170,6 +171,6 @@ def from_failure(failure: DatabaseFailure) -> ApiError:
         return RequestTimeout(failure.message, extra=extra)
     if failure.cause is Cause.TOO_MANY_CONNECTIONS:
         return Unavailable(failure.message, extra=extra, headers={"Retry-After": "5"})
-    if failure.cause is Cause.CONNECTION_LOST or failure.stage not in (Stage.QUERY, Stage.SETTINGS):
+    if failure.cause in _GONE or failure.stage not in (Stage.QUERY, Stage.SETTINGS):
         return BadGateway(failure.message, extra=extra)
     return BadRequest(failure.message, extra=extra)

@@ -102,6 +102,8 @@ def session_options(
         timeout_seconds=float(settings.get("queryTimeoutSeconds") or 900),
         timezone=zone,
         files=Path(root) if root else None,
+        isolate=house.settings.isolate,
+        memory_mb=house.settings.driver_memory_mb,
     )
 
 

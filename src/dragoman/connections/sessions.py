@@ -98,7 +98,7 @@ def _open(house: House, where: Destination, options: SessionOptions) -> Session:
         try:
             session = within(
                 OPEN_SECONDS,
-                lambda: where.dialect.connect(where.target, house.network, options),
+                lambda: where.dialect.open_session(where.target, house.network, options),
                 lambda late: late.close(),
             )
         except TooLate:

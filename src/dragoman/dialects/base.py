@@ -103,6 +103,7 @@ class Declaration:
     `uses` names the properties that are not universal, or universal ones used in a special way;
     `without` names universal properties that this dialect ignores.
     `query_timeout`: "server" when the database itself stops a statement, "client" when we do.
+    `isolated`: why the driver runs in a process of its own; empty when it runs in the server's.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Declaration:
     live: bool = False
     extension: bool = False
     empty_password: bool = False
+    isolated: str = ""
     notes: tuple[str, ...] = ()
 
     def use(self, name: str) -> Use | None:
@@ -206,7 +208,8 @@ class SessionOptions:
     """How a session is opened.
 
     `timezone`: an IANA name; None leaves UTC. `files`: the directory under which embedded engines
-    may open database files; None allows none.
+    may open database files; None allows none. `isolate`: dialects whose drivers run in a process of
+    their own, beside those that declare it; `memory_mb`: what such a process may hold.
     """
 
     timeout_seconds: float = 900.0
@@ -214,6 +217,8 @@ class SessionOptions:
     timezone: str | None = None
     read_only: bool = True
     files: Path | None = None
+    isolate: tuple[str, ...] = ()
+    memory_mb: int = 2048
 
 
 @dataclass(slots=True)
@@ -336,8 +341,19 @@ class Dialect(ABC):
         """
         raise NotImplementedError
 
+    def open_session(self, target: Target, network: Network, options: SessionOptions) -> Session:
+        """Open a session, in a process of its own where the declaration or the options say so.
+
+        This is what the server calls. Raises `DatabaseFailure` only.
+        """
+        if not self.declaration.isolated and self.declaration.name not in options.isolate:
+            return self.connect(target, network, options)
+        from dragoman.dialects.isolation import WorkerSession
+
+        return WorkerSession(self, target, network, options)
+
     def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
-        """Open a session. Raises `DatabaseFailure` only."""
+        """Open a session in this process. Raises `DatabaseFailure` only."""
         raise DatabaseFailure(
             Stage.DRIVER,
             Cause.NOT_LIVE,

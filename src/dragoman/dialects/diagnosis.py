@@ -218,7 +218,7 @@ class _Examination:
             return f"{agreed}."
 
     def _authentication(self) -> str:
-        self._session = self._dialect.connect(self._target, self._network, self._options)
+        self._session = self._dialect.open_session(self._target, self._network, self._options)
         if self._address is None:
             return "The database was opened; nobody needs to sign in."
         return f"Signed in as {self._target.username}."

@@ -54,6 +54,10 @@ class MotherDuck(Dialect):
         },
         without=(),
         multi_catalog=True,
+        isolated=(
+            "MotherDuck's extension is native code that nobody else can look into, loaded into "
+            "DuckDB, and it dials by itself."
+        ),
         proof=Proof.DRIVER,
         live=True,
         extension=False,

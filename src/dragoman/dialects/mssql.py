@@ -60,6 +60,10 @@ class MSSQL(Dialect):
         query_timeout="client",
         sqlglot="tsql",
         proof=Proof.EMULATOR,
+        isolated=(
+            "Microsoft's ODBC driver is native code that nobody else can look into, and its cancel "
+            "is a function that the Python driver does not offer to others."
+        ),
         live=True,
         notes=(
             "A named instance (HOST\\INSTANCE) is not taken: give its port.",

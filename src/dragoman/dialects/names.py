@@ -8,6 +8,7 @@ catalog from the schema.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 # A character and whether it was quoted; None is a wildcard.
 _Token = tuple[str, bool] | None
@@ -58,6 +59,9 @@ class _Name:
         pattern = "%".join(parts)
         return pattern.lower() if fold else pattern
 
+    def written(self) -> str:
+        return "*".join(_written(segment) for segment in self.segments)
+
     @property
     def literal(self) -> str | None:
         """The name itself when it has no wildcard."""
@@ -103,6 +107,16 @@ class SchemaFilter:
             )
             for p in self.patterns
         ]
+
+    def written(self) -> str:
+        """The list as text again: `compile_patterns` makes an equal filter of it."""
+        names = (
+            p.schema.written()
+            if p.catalog is None
+            else f"{p.catalog.written()}.{p.schema.written()}"
+            for p in self.patterns
+        )
+        return ",".join(names)
 
     def catalogs(self) -> list[str]:
         """The catalogs that are named in full, each once."""
@@ -194,6 +208,12 @@ def _name(tokens: list[_Token]) -> _Name:
         else:
             segments[-1].append(token)
     return _Name(tuple(tuple(segment) for segment in segments))
+
+
+def _written(segment: _Segment) -> str:
+    runs = groupby(segment, key=lambda token: token[1])
+    texts = ((quoted, "".join(character for character, _ in run)) for quoted, run in runs)
+    return "".join('"' + t.replace('"', '""') + '"' if quoted else t for quoted, t in texts)
 
 
 def _fits(segment: _Segment, text: str, start: int, fold: bool) -> bool:

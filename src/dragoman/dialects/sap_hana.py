@@ -40,6 +40,10 @@ class SapHana(Dialect):
         # The indexer of a single-container system 00; a tenant of it has 30041 up, HANA Cloud 443.
         default_port=30015,
         query_timeout="client",
+        isolated=(
+            "SAP's driver is native code that nobody else can look into, and no server is at hand "
+            "to see how it behaves."
+        ),
         proof=Proof.DRIVER,
         live=True,
         notes=(
