@@ -95,6 +95,13 @@ def make_certificates(directory: Path) -> Certificates:
     )
 
 
+def make_pair(directory: Path, hosts: tuple[str, ...]) -> tuple[Path, ServerCertificate]:
+    """A certificate for these names, and the CA that signed it."""
+    authority, now = Authority.create("Test CA of names"), datetime.now(UTC)
+    pair = _write_pair(directory, "names", *authority.sign(hosts, now - DAY, now + 30 * DAY))
+    return _write(directory / "names-ca.pem", _pem(authority.certificate)), pair
+
+
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
