@@ -30,6 +30,8 @@ from dragoman.egress import EgressPolicy
 from dragoman.house import House
 from dragoman.identity.tokens import TokenDirectory
 from dragoman.jobs import Jobs
+from dragoman.models import branch_routes
+from dragoman.models import routes as model_routes
 from dragoman.models import service as model_service
 from dragoman.observability import logs, metrics
 from dragoman.queries import routes as query_routes
@@ -46,6 +48,8 @@ RESOURCES = (
     connection_routes.ROUTES,
     environment_routes.ROUTES,
     dialect_routes.ROUTES,
+    model_routes.ROUTES,
+    branch_routes.ROUTES,
     query_routes.ROUTES,
     system_routes.ROUTES,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from typing import Any, TypeVar
 
@@ -29,6 +30,12 @@ _HANG_UP = {"Connection": "close"}
 _encoder = msgspec.json.Encoder()
 
 
+class Success(msgspec.Struct):
+    """The answer of a change that has nothing more to say."""
+
+    success: bool = True
+
+
 class Call:
     """A request that was matched, authenticated and admitted."""
 
@@ -52,10 +59,14 @@ class Call:
 
     def id(self, name: str = "id") -> str:
         """A path parameter that is a UUID, in its canonical form. Raises `BadRequest`."""
-        try:
-            return str(uuid.UUID(self.parameters[name]))
-        except ValueError:
-            raise BadRequest(f"Bad Request: Invalid {name} format") from None
+        return uuid_of(self.parameters[name], name)
+
+    def text(self, name: str) -> str:
+        """A path parameter that is a name. Raises `BadRequest` for what no store takes."""
+        value = self.parameters[name]
+        if "\0" in value:
+            raise BadRequest(f"Bad Request: {name}: must not have the character NUL")
+        return value
 
     def query(self) -> dict[str, str]:
         """The query parameters; unknown and repeated ones are refused, as the vendor does."""
@@ -112,9 +123,49 @@ class Call:
         """Run a reading unit of work for this request."""
         return await self.house.store.read(work, self.origin)
 
+    async def read_long(self, work: Work[T]) -> T:
+        """Run a reading unit of work that may take long: on a thread, off the event loop."""
+
+        def run() -> T:
+            with self.house.store.snapshot(self.origin) as unit:
+                return work(unit)
+
+        return await asyncio.get_running_loop().run_in_executor(self.house.blocking, run)
+
     async def write(self, work: Work[T]) -> T:
         """Run a writing unit of work for this request."""
         return await self.house.store.write(work, self.origin)
+
+
+def typed(body: object, shape: type[T]) -> T:
+    """A decoded body as a msgspec type. Raises `BadRequest` in the vendor's words."""
+    try:
+        return msgspec.convert(body, shape)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"Bad Request: {_worded(str(error))}") from None
+
+
+def uuid_of(text: str, name: str) -> str:
+    """A UUID in its canonical form. Raises `BadRequest`."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise BadRequest(f"Bad Request: Invalid {name} format") from None
+
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`( - at `\$.*`)?")
+_MISSING = re.compile(r"Object missing required field `(.*)`( - at `\$.*`)?")
+_AT = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
+
+
+def _worded(message: str) -> str:
+    unknown, missing = _UNKNOWN.fullmatch(message), _MISSING.fullmatch(message)
+    if unknown:
+        return f"Unrecognized key(s) in object: '{unknown[1][:60]}'"
+    if missing:
+        return f"{missing[1]}: Required"
+    place = _AT.fullmatch(message)
+    return f"{place[2]}: {place[1]}" if place else message
 
 
 def decode_object(raw: bytes) -> dict[str, Any]:
@@ -145,4 +196,13 @@ def answer(content: object, status: int = 200, headers: dict[str, str] | None = 
     return Response(_encoder.encode(content), status, headers, "application/json")
 
 
-__all__ = ["Call", "Origin", "UnitOfWork", "answer", "decode_object"]
+__all__ = [
+    "Call",
+    "Origin",
+    "Success",
+    "UnitOfWork",
+    "answer",
+    "decode_object",
+    "typed",
+    "uuid_of",
+]

@@ -85,7 +85,9 @@ class Dispatcher:
     async def _handle(self, request: Request, origin: Origin, visit: _Visit) -> Response:
         if sum([len(k) + len(v) for k, v in request.scope["headers"]]) > MAX_HEADER_BYTES:
             raise HeadersTooLarge(f"The headers are larger than {MAX_HEADER_BYTES} bytes")
-        visit.route, parameters = self.router.match(request.method, request.scope["path"])
+        visit.route, parameters = self.router.match(
+            request.method, request.scope["path"], request.scope.get("raw_path") or b""
+        )
         principal = ANONYMOUS
         if visit.route.permission is not Permission.PUBLIC:
             principal = visit.principal = await self._authenticate(request, origin)

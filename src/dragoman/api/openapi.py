@@ -15,7 +15,7 @@ import msgspec
 from dragoman import __version__
 from dragoman.access.policy import Permission
 from dragoman.api.errors import FieldError
-from dragoman.api.routing import Parameter, Route
+from dragoman.api.routing import UUIDS, Parameter, Route
 from dragoman.dialects import schema as dialect_schema
 
 _REF = "#/components/schemas/{name}"
@@ -111,7 +111,7 @@ def _path(route: Route) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "format": "uuid"} if name == "id" else {"type": "string"},
+            "schema": {"type": "string", **({"format": "uuid"} if name in UUIDS else {})},
         }
         for name in route.path_names
     ]

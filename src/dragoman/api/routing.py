@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from starlette.responses import Response
 
@@ -18,6 +19,10 @@ from dragoman.api.errors import MethodNotAllowed, NotFound
 if TYPE_CHECKING:
     from dragoman.api.call import Call
 
+# Stands for a `/` inside a value; Unicode has no such character.
+_SLASH = "\uffff"
+# Path parameters that are UUIDs, whatever the route.
+UUIDS = frozenset(("id", "modelId"))
 Handler = Callable[["Call"], Awaitable[Response]]
 Schema = Mapping[str, Any]
 
@@ -83,9 +88,21 @@ class Router:
                 return
         same_length.append((pattern, {route.method: route}))
 
-    def match(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
-        """The route and its path parameters. Raises `NotFound` or `MethodNotAllowed`."""
-        methods, parameters = self._methods(path)
+    def match(self, method: str, path: str, raw: bytes = b"") -> tuple[Route, dict[str, str]]:
+        """The route and its path parameters. Raises `NotFound` or `MethodNotAllowed`.
+
+        `path` is percent-decoded; `raw`, as it was sent, tells a `/` that is part of a value (sent
+        as `%2F`) from one between two.
+        """
+        if b"%2f" in raw.lower():
+            decoded = [
+                unquote(part).replace("/", _SLASH)
+                for part in raw.decode("ascii", "replace").split("/")
+            ]
+            methods, parameters = self._methods("/".join(decoded))
+            parameters = {name: v.replace(_SLASH, "/") for name, v in parameters.items()}
+        else:
+            methods, parameters = self._methods(path)
         route = methods.get("GET" if method == "HEAD" else method)
         if route is None:
             allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-from typing import TypeVar
-
-import msgspec
 from starlette.responses import Response
 
 from dragoman.access.policy import Permission
-from dragoman.api.call import Call, answer
-from dragoman.api.errors import BadRequest
+from dragoman.api.call import Call, Success, answer, typed, uuid_of
 from dragoman.api.routing import Route
 from dragoman.connections import environments
 from dragoman.connections.schemas import (
@@ -18,11 +13,9 @@ from dragoman.connections.schemas import (
     EnvironmentsCreate,
     EnvironmentsCreated,
     EnvironmentUpdate,
-    Success,
 )
 
 TAG = "Connection environments"
-T = TypeVar("T")
 
 
 async def list_environments(call: Call) -> Response:
@@ -30,10 +23,11 @@ async def list_environments(call: Call) -> Response:
 
 
 async def create(call: Call) -> Response:
-    body = _typed(await call.json(), EnvironmentsCreate)
-    base = _uuid(body.base_connection_id, "baseConnectionId")
+    body = typed(await call.json(), EnvironmentsCreate)
+    base = uuid_of(body.base_connection_id, "baseConnectionId")
     ids = [
-        _uuid(each, "environmentConnectionIds") for each in _split(body.environment_connection_ids)
+        uuid_of(each, "environmentConnectionIds")
+        for each in _split(body.environment_connection_ids)
     ]
     made = await call.write(lambda unit: environments.create(unit, call.principal, base, ids))
     return answer(EnvironmentsCreated(made, made), 201)
@@ -41,7 +35,7 @@ async def create(call: Call) -> Response:
 
 async def update(call: Call) -> Response:
     environment_id = call.id()
-    values = _split(_typed(await call.json(), EnvironmentUpdate).user_attribute_values)
+    values = _split(typed(await call.json(), EnvironmentUpdate).user_attribute_values)
     await call.write(
         lambda unit: environments.set_values(unit, call.principal, environment_id, values)
     )
@@ -54,24 +48,10 @@ async def delete(call: Call) -> Response:
     return answer(Success())
 
 
-def _typed(body: object, shape: type[T]) -> T:
-    try:
-        return msgspec.convert(body, shape)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Bad Request: {error}") from None
-
-
 def _split(values: list[str] | str) -> list[str]:
     """An array, or comma-separated text (contract §6.1, row 11)."""
     parts = values.split(",") if isinstance(values, str) else values
     return [part.strip() for part in parts if part.strip()]
-
-
-def _uuid(text: str, name: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise BadRequest(f"Bad Request: Invalid {name} format") from None
 
 
 _PATH = "/api/v1/connection-environments"

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from dragoman.api.errors import BadRequest
+from dragoman.api.paging import flag
 from dragoman.connections.listing import ListFilter
 from dragoman.dialects import registry
 
 # Spellings of the May contract's list filter that are no dialect of ours, or another's name.
 FILTER_ALIASES = {"sqlserver": "mssql", "singlestore": "singlestore", "fabric": "fabric"}
-
-
-def flag(query: dict[str, str], name: str) -> bool:
-    """A boolean parameter, false when absent. Raises `BadRequest`."""
-    value = query.get(name, "false").lower()
-    if value not in ("true", "false", "1", "0"):
-        raise BadRequest(f"Bad Request: {name}: Expected boolean")
-    return value in ("true", "1")
 
 
 def list_filter(query: dict[str, str]) -> ListFilter:

@@ -13,6 +13,7 @@ from dragoman.api import idempotency
 from dragoman.api.call import Call, answer, decode_object
 from dragoman.api.errors import BadRequest
 from dragoman.api.idempotency import Answer
+from dragoman.api.paging import flag
 from dragoman.api.routing import Parameter, Route
 from dragoman.connections import bodies, changes, dialling, drafts, listing, parameters, service
 from dragoman.connections.schemas import (
@@ -30,7 +31,7 @@ IDEMPOTENT = Parameter("Idempotency-Key", "The same key and body within 24 hours
 
 
 async def create(call: Call) -> Response:
-    test = parameters.flag(call.query(), "test")
+    test = flag(call.query(), "test")
     await call.read(lambda unit: service.may_create(unit, call.principal))
     raw = await call.body()
     done = await idempotency.earlier(call, raw) or await _create(call, raw, test)

@@ -118,9 +118,3 @@ class EnvironmentUpdate(msgspec.Struct, rename="camel", forbid_unknown_fields=Tr
     """Values as an array, or as comma-separated text."""
 
     user_attribute_values: list[str] | str
-
-
-class Success(msgspec.Struct):
-    """The answer of a change that has nothing more to say."""
-
-    success: bool = True

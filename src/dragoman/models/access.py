@@ -7,6 +7,8 @@ from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, Forbidden, NotFound
 from dragoman.connections import service as connections
 from dragoman.models.records import Kind, Model, load
+from dragoman.models.rules import RULES, Intent
+from dragoman.models.saving import lock
 from dragoman.store import UnitOfWork
 
 WORDS = "Model with id {id} does not exist"
@@ -70,6 +72,22 @@ def on_branch(
     least = Permission.MODELS_BRANCH if writes and model.is_branch else permission
     check(unit, principal, model, least)
     return model
+
+
+def editable(
+    unit: UnitOfWork,
+    principal: Principal,
+    model_id: str,
+    branch_id: str | None,
+    message: str = "",
+) -> Model:
+    """The model or branch that the principal may write to, locked; asks every rule first."""
+    found = on_branch(unit, principal, model_id, branch_id, Permission.MODELS_EDIT)
+    base = load(unit, found.base_model_id or "") if found.is_branch else found
+    branch = found if found.is_branch else None
+    if base is not None:
+        RULES.check_save(unit, principal, Intent(base, branch, message))
+    return lock(unit, found.id)
 
 
 def branch_of(unit: UnitOfWork, model: Model, branch_id: str) -> Model:

@@ -1,0 +1,58 @@
+"""What other rooms have to say about saving and merging, named by `app.py`: a git room may ask for
+a message or a pull request, and writes a merge to its remote.
+
+Rules are for what people do; a room that saves on its own account (a sync) calls `save` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from dragoman.access.principal import Principal
+from dragoman.house import House
+from dragoman.models.records import Model
+from dragoman.store import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What somebody is about to do to `model`: save files (`branch`: on that branch of it), or
+    merge `branch` into it. `force`: the one who merges asks to override what stands in the way."""
+
+    model: Model
+    branch: Model | None = None
+    message: str = ""
+    force: bool = False
+
+
+# Called in the transaction, before anything is written; raises an `ApiError` to refuse.
+Rule = Callable[[UnitOfWork, Principal, Intent], None]
+# Called after the commit; whether a remote has the change now.
+Publish = Callable[[House, Principal, Intent], Awaitable[bool]]
+
+
+@dataclass(slots=True)
+class Rules:
+    """The rules in force."""
+
+    saving: list[Rule] = field(default_factory=list[Rule])
+    merging: list[Rule] = field(default_factory=list[Rule])
+    merged: list[Publish] = field(default_factory=list[Publish])
+
+    def check_save(self, unit: UnitOfWork, principal: Principal, intent: Intent) -> None:
+        """Raise what a rule raises."""
+        for rule in self.saving:
+            rule(unit, principal, intent)
+
+    def check_merge(self, unit: UnitOfWork, principal: Principal, intent: Intent) -> None:
+        """Raise what a rule raises."""
+        for rule in self.merging:
+            rule(unit, principal, intent)
+
+    async def publish(self, house: House, principal: Principal, intent: Intent) -> bool:
+        """Tell everybody of a merge; whether a remote has it."""
+        return any([await publish(house, principal, intent) for publish in self.merged])
+
+
+RULES = Rules()
