@@ -167,8 +167,14 @@ def test_method_that_the_path_does_not_have(
 
 def test_path_that_is_not_there(sqlite_server: Server) -> None:
     for path in ("/", "/api", "/api/v2/connections", "/api/v1/connectionsx", "/%00", "/api/v1//x",
-                 f"{CONNECTIONS}/{ABSENT}/nothing", "/docs/../openapi.json/x",
-                 f"{CONNECTIONS}/a%2Fb"):  # fmt: skip
+                 f"{CONNECTIONS}/{ABSENT}/nothing", "/docs/../openapi.json/x"):  # fmt: skip
+        assert_error(sqlite_server.root.get(path), 404)
+
+
+def test_an_encoded_slash_is_part_of_a_value(sqlite_server: Server) -> None:
+    refused = assert_error(sqlite_server.root.get(f"{CONNECTIONS}/a%2Fb"), 400)
+    assert refused["message"] == "Bad Request: Invalid id format"
+    for path in ("/api%2Fv1/connections", f"{CONNECTIONS}%2F{ABSENT}", f"{CONNECTIONS}/a%2fb/c"):
         assert_error(sqlite_server.root.get(path), 404)
 
 

@@ -16,9 +16,10 @@ from dragoman.api.routing import Route
 from dragoman.app import routes
 from tests.support.bodies import body
 from tests.support.clients import Client
-from tests.support.server import CONNECTIONS, Server
+from tests.support.server import CONNECTIONS, MODELS, Server
 
 ROUTES = routes()
+MODEL = "/api/v1/models/{modelId}"
 
 # The published operations that exist here: method, path and id, and the answer's required keys.
 CONTRACT = {
@@ -38,9 +39,25 @@ CONTRACT = {
         "connectionEnvironmentsDelete",
         {"success"},
     ),
+    ("GET", "/api/v1/models"): ("modelsList", {"pageInfo", "records"}),
+    ("POST", "/api/v1/models"): ("modelsCreate", {"success"}),
+    ("PATCH", f"{MODEL}"): ("modelsUpdate", {"model", "success"}),
+    ("POST", f"{MODEL}/branch/{{branchName}}/merge"): (
+        "modelsMergeBranch",
+        {"failed_drafts_count", "git_synced", "published_drafts_count", "success"},
+    ),
+    ("DELETE", f"{MODEL}/branch/{{branchName}}"): ("modelsDeleteBranch", {"success"}),
+    ("POST", f"{MODEL}/cache_reset/{{policyName}}"): (
+        "modelsCacheReset",
+        {"cache_reset", "success"},
+    ),
 }
 # Operations of later versions of the contract.
-LATER = {("GET", "/api/v1/connections/{id}"), ("DELETE", "/api/v1/connections/{id}")}
+LATER = {
+    ("GET", "/api/v1/connections/{id}"),
+    ("DELETE", "/api/v1/connections/{id}"),
+    ("DELETE", "/api/v1/models/{modelId}"),
+}
 PUBLIC = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}"}
 
 
@@ -148,7 +165,9 @@ def test_created_bodies_fit_their_schema(document: dict[str, Any]) -> None:
 
 
 def call(client: Client, route: Route, connection_id: str) -> int:
-    path = route.path.replace("{id}", connection_id).replace("{name}", "start.js")
+    path = route.path.replace("{name}", "start.js")
+    for name in ("{id}", "{modelId}"):  # a schema model has its connection's id
+        path = path.replace(name, connection_id)
     content = b"{}" if route.method in ("POST", "PUT", "PATCH") else None
     return client.request(route.method, path, content=content).status_code
 
@@ -165,10 +184,15 @@ def test_walk_as_a_member_without_any_role(sqlite_server: Server, route: Route) 
     hidden = sqlite_server.create()
     nobody = sqlite_server.member("nobody@example.com")
     status = call(nobody, route, hidden)
-    everybodys = {Permission.PUBLIC, Permission.SIGNED_IN, Permission.CONNECTIONS_LIST}
+    everybodys = {
+        Permission.PUBLIC,
+        Permission.SIGNED_IN,
+        Permission.CONNECTIONS_LIST,
+        Permission.MODELS_LIST,
+    }
     if route.permission in everybodys:
         assert status == 200
-    elif "{id}" in route.path and route.path.startswith(CONNECTIONS + "/"):
+    elif route.path.startswith((f"{CONNECTIONS}/{{id}}", MODELS)):
         # Bodies may be looked at before the connection is; they never tell whether it is there.
         assert status in (400, 404)
         assert status == call(nobody, route, str(uuid.uuid4()))

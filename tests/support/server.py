@@ -30,6 +30,7 @@ with warnings.catch_warnings():
 
 CONNECTIONS = "/api/v1/connections"
 ENVIRONMENTS = "/api/v1/connection-environments"
+MODELS = "/api/v1/models"
 
 
 @dataclass

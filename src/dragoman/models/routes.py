@@ -245,7 +245,6 @@ ROUTES = (
         TAG,
         answer=Success,
         errors=(400, 404),
-        extension=True,
     ),
     Route(
         "GET",
