@@ -30,7 +30,9 @@ class SchemaLayer(FilesLayer):
 
 def files(**texts: str) -> FilesLayer:
     """A layer. `users__view="…"` is the file users.view; `_` in names stays."""
-    return FilesLayer({key.replace("__", "."): textwrap.dedent(t) for key, t in texts.items()})
+    made = FilesLayer({key.replace("__", "."): textwrap.dedent(t) for key, t in texts.items()})
+    assert made.problems() == []
+    return made
 
 
 def model(*layers: FilesLayer) -> ComposedModel:

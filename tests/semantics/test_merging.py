@@ -45,8 +45,9 @@ def test_order_is_that_of_the_lower_layer(low: dict[str, Any]) -> None:
     assert list(merge(low, {"z": 1, **low})) == [*low, "z"]
 
 
-def test_null_takes_a_property_away() -> None:
-    assert merge({"label": "A", "sql": "x"}, {"label": None}) == {"sql": "x"}
+def test_null_says_nothing() -> None:
+    low = {"label": "A", "sql": "x"}
+    assert merge(low, {"label": None, "tags": None}) == {**low, "tags": None}
 
 
 def test_a_field_without_properties_keeps_those_below() -> None:

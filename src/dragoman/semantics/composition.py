@@ -23,18 +23,20 @@ from dragoman.semantics.composing.joins import (
 from dragoman.semantics.composing.merging import Definition, merge, merge_relationships, merge_view
 from dragoman.semantics.composing.sources import (
     Merged,
+    Said,
     ignored,
     is_pruned,
     merged_topic,
     merged_view,
 )
-from dragoman.semantics.layers import Layer, TopicSource, ViewSource
+from dragoman.semantics.layers import Layer, ViewSource
 from dragoman.semantics.model.faults import BadDefinition
 from dragoman.semantics.model.relationships import Relationship
 from dragoman.semantics.model.settings import ModelSettings
 from dragoman.semantics.model.topics import CompositeTopic, Topic
 from dragoman.semantics.model.views import View
 from dragoman.semantics.plain import mapping
+from dragoman.semantics.problems import YamlPath
 
 COMPOSITE = ".composite_topic"
 
@@ -91,13 +93,15 @@ class ComposedModel:
     def merged(self, name: str) -> Merged | None:
         """What the layers say about a view, merged; None where it is ignored or left out."""
         if name not in self._merged:
-            sources = [s for layer in self.layers if (s := layer.view(name)) is not None]
+            sources = [Said(la, s) for la in self.layers if (s := la.view(name)) is not None]
             self._merged[name] = self._kept(sources)
         return self._merged[name]
 
-    def alias_target(self, name: str) -> str | None:
-        """The view that a join's alias stands for; None where it is no alias."""
-        for entry in self.relationships_of(name):
+    def alias_target(self, name: str, topic: Topic | None = None) -> str | None:
+        """The view that a join's alias stands for; None where it is no alias, but a view."""
+        if self.merged(name) is not None:
+            return None
+        for entry in (*(topic.relationships if topic else ()), *self.relationships_of(name)):
             if entry.to_as == name:
                 return entry.to_view
             if entry.from_as == name:
@@ -110,32 +114,30 @@ class ComposedModel:
 
     def preload(self) -> None:
         """Take every view from the layers at once: for a check of the whole model."""
-        sources: dict[str, list[ViewSource]] = {}
+        sources: dict[str, list[Said]] = {}
         for layer in self.layers:
             for source in layer.views():
-                sources.setdefault(source.name, []).append(source)
+                sources.setdefault(source.name, []).append(Said(layer, source))
         for name, found in sources.items():
             self._merged[name] = self._kept(found)
 
-    def _kept(self, sources: list[ViewSource]) -> Merged | None:
+    def _kept(self, sources: list[Said]) -> Merged | None:
         if not sources:
             return None
-        generated = len(self.layers) > 1 and len(sources) == 1 and sources[0].column_types
-        if generated and is_pruned(sources[0], self.settings):
+        only = sources[0].source if len(sources) == 1 and len(self.layers) > 1 else None
+        if isinstance(only, ViewSource) and only.column_types and is_pruned(only, self.settings):
             return None
         found = merged_view(sources)
         return None if ignored(found.definition) else found
 
     def _built(self, name: str) -> View | None:
-        found, target = self.extender.view(name), None
-        if found is None:
-            target = self.alias_target(name)
-            found = self.extender.view(target) if target else None
+        target = self.alias_target(name)
+        found = self.extender.view(target or name)
         return self.build(name, found, target)[0] if found else None
 
     def build(
         self, name: str, found: Merged, alias_of: str | None = None
-    ) -> tuple[View, Mapping[Any, BadDefinition]]:
+    ) -> tuple[View, Mapping[YamlPath, BadDefinition]]:
         """A typed view of an extended definition, and what of it cannot be understood."""
         definition = with_constants(found.definition, self.settings.constants)
         return view_builder.view(name, found.path, definition, found.column_types, alias_of)
@@ -230,31 +232,23 @@ class ComposedModel:
 
     def topic_view(self, topic: Topic, name: str) -> View | None:
         """A view as it is inside a topic: with the topic's own properties and fields of it."""
-        override = topic.views.get(name)
-        if override is None:
-            return self.view(name)
-        found = self.topic_view_definition(name, override)
-        return self.build(name, found, self._target(name))[0]
+        found = self.topic_view_definition(topic, name)
+        target = self.alias_target(name, topic)
+        return self.build(name, found, target)[0] if found else None
 
-    def topic_view_definition(self, name: str, override: Mapping[str, Any]) -> Merged:
-        """A view with a topic's partial definition over it, extended."""
-        own = self.merged(name) or self._aliased(name) or Merged(name, f"{name}.view", {}, ())
-        definition = merge_view(own.definition, override)
-        own = dataclasses.replace(own, name=name, definition=definition)
-        return self.extender.extended(own)
-
-    def _aliased(self, name: str) -> Merged | None:
-        target = self.alias_target(name)
-        return self.merged(target) if target else None
-
-    def _target(self, name: str) -> str | None:
-        return None if self.merged(name) else self.alias_target(name)
+    def topic_view_definition(self, topic: Topic, name: str) -> Merged | None:
+        """A view as the topic has it, extended: with the topic's partial definition over it."""
+        target = self.alias_target(name, topic)
+        own, override = self.merged(target or name), topic.views.get(name)
+        if override is not None:
+            own = own or Merged(name, f"{name}.view", {}, ())
+            definition = merge_view(own.definition, override)
+            own = dataclasses.replace(own, name=name, definition=definition)
+        return self.extender.extended(own) if own else None
 
     def merged_topic(self, name: str) -> Merged | None:
         """What the layers say about a topic, merged; None where it is ignored."""
-        sources: list[TopicSource] = [
-            s for layer in self.layers if (s := layer.topic(name)) is not None
-        ]
+        sources = [Said(la, s) for la in self.layers if (s := la.topic(name)) is not None]
         if not sources:
             return None
         found = merged_topic(sources)

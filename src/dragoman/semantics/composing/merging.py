@@ -1,7 +1,6 @@
 """Merging of definitions: what a higher layer says of a property stands, the rest stays.
 
-Maps merge by key; scalars and lists replace. `null` takes away what lower layers say of a property;
-for an entry of a map of fields it says nothing (`id:` alone names a column).
+Maps merge by key; scalars and lists replace; `null` says nothing (`id:` alone names a column).
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ def merge(low: Definition, high: Definition) -> Definition:
         return high
     made = dict(low)
     for key, value in high.items():
-        if value is None:
-            made.pop(key, None)
-        elif is_map(value) and is_map(below := made.get(key)):
+        if value is None and key in made:
+            continue
+        if is_map(value) and is_map(below := made.get(key)):
             made[key] = merge(below, value)
         else:
             made[key] = value

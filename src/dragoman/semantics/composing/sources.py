@@ -5,11 +5,19 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dragoman.semantics.composing.merging import Definition, merge_topic, merge_view
-from dragoman.semantics.layers import TopicSource, ViewSource
+from dragoman.semantics.layers import Layer, TopicSource, ViewSource
 from dragoman.semantics.model.settings import ModelSettings
 from dragoman.semantics.plain import mapping, text, texts
+
+
+class Said(NamedTuple):
+    """What one layer says about something."""
+
+    layer: Layer
+    source: ViewSource | TopicSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,34 +30,33 @@ class Merged:
     name: str
     path: str
     definition: Definition
-    sources: Sequence[ViewSource | TopicSource]
+    sources: Sequence[Said]
     column_types: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def merged_view(sources: Sequence[ViewSource]) -> Merged:
+def merged_view(sources: Sequence[Said]) -> Merged:
     """A view; there is at least one source. It is not extended yet."""
     definition: Definition = {}
-    for source in sources:
-        definition = merge_view(definition, source.definition)
+    for said in sources:
+        definition = merge_view(definition, said.source.definition)
     types = _column_types(sources, definition)
-    return Merged(sources[0].name, _path(sources), definition, sources, types)
+    last = sources[-1].source
+    return Merged(last.name, last.path, definition, sources, types)
 
 
-def merged_topic(sources: Sequence[TopicSource]) -> Merged:
+def merged_topic(sources: Sequence[Said]) -> Merged:
     """A topic; there is at least one source. It is not extended yet."""
     definition: Definition = {}
-    for source in sources:
-        definition = merge_topic(definition, source.definition)
-    return Merged(sources[0].name, _path(sources), definition, sources)
+    for said in sources:
+        definition = merge_topic(definition, said.source.definition)
+    last = sources[-1].source
+    return Merged(last.name, last.path, definition, sources)
 
 
-def _path(sources: Sequence[ViewSource | TopicSource]) -> str:
-    return sources[-1].path
-
-
-def _column_types(sources: Sequence[ViewSource], merged: Definition) -> Mapping[str, str]:
+def _column_types(sources: Sequence[Said], merged: Definition) -> Mapping[str, str]:
     """A dimension is still its column unless a higher layer gives it other SQL."""
-    typed = next((s for s in sources if s.column_types), None)
+    views = [said.source for said in sources if isinstance(said.source, ViewSource)]
+    typed = next((view for view in views if view.column_types), None)
     if typed is None or len(sources) == 1:
         return typed.column_types if typed else {}
     low = mapping(typed.definition.get("dimensions"))
