@@ -1,0 +1,92 @@
+"""Databricks SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from dragoman.dialects.sql.functions import NotExpressible, SqlFunctions
+from dragoman.dialects.sql.kinds import CastType, Part, TimeKind
+
+_PARTS = {
+    Part.DAY_OF_WEEK: "WEEKDAY({x})",
+    Part.DAY_OF_YEAR: "DAYOFYEAR({x})",
+    Part.WEEK_OF_YEAR: "WEEKOFYEAR({x})",
+    Part.EPOCH: "TIMESTAMPDIFF(SECOND, TIMESTAMP_NTZ '1970-01-01 00:00:00', {x})",
+}
+
+
+class DatabricksFunctions(SqlFunctions):
+    """Source: docs.databricks.com, SQL language reference. Sessions are in UTC."""
+
+    parser = "databricks"
+    types = {
+        CastType.STRING: "STRING",
+        CastType.INTEGER: "BIGINT",
+        CastType.DOUBLE: "DOUBLE",
+        CastType.DATE: "DATE",
+        CastType.TIMESTAMP: "TIMESTAMP_NTZ",
+    }
+
+    def name(self, identifier: str) -> str:
+        """Source: identifiers."""
+        return "`" + identifier.replace("`", "``") + "`"
+
+    def string(self, value: str) -> str:
+        """A doubled quote would join two texts."""
+        if "\0" in value:
+            raise NotExpressible("a text must not have the character NUL")
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+    def timestamp(self, value: datetime) -> str:
+        """A reading without a zone."""
+        return f"TIMESTAMP_NTZ '{value.isoformat(' ')}'"
+
+    def zoned(self, value: datetime) -> str:
+        """An instant."""
+        return f"TIMESTAMP '{value.isoformat(' ')}'"
+
+    def null_safe_equal(self, a: str, b: str) -> str:
+        """Source: <=>."""
+        return f"{a} <=> {b}"
+
+    def local(self, x: str, kind: TimeKind, source: str, target: str) -> str:
+        """Source: CONVERT_TIMEZONE, FROM_UTC_TIMESTAMP."""
+        if kind is TimeKind.ZONED:
+            moved = f"FROM_UTC_TIMESTAMP({x}, {self.string(target)})"
+            return self.cast(moved, CastType.TIMESTAMP)
+        if source == target:
+            return x
+        return f"CONVERT_TIMEZONE({self.string(source)}, {self.string(target)}, {x})"
+
+    def add_days(self, x: str, days: int) -> str:
+        """Source: DATE_ADD."""
+        return f"DATE_ADD({x}, {days})"
+
+    def add_months(self, x: str, months: int) -> str:
+        """Source: ADD_MONTHS; gives a day."""
+        return f"ADD_MONTHS({x}, {months})"
+
+    def part(self, x: str, part: Part) -> str:
+        """Source: WEEKDAY, WEEKOFYEAR, TIMESTAMPDIFF."""
+        if part is Part.EPOCH:
+            x = self.cast(x, CastType.TIMESTAMP)
+        if part in _PARTS:
+            return self.cast(_PARTS[part].format(x=x), CastType.INTEGER)
+        return super().part(x, part)
+
+    def divide_whole(self, a: str, n: int) -> str:
+        """TRUNC is for times here."""
+        return f"({a} DIV {n})"
+
+    def percentile(self, x: str, fraction: str) -> str:
+        """Exact and interpolated."""
+        return f"PERCENTILE({x}, {fraction})"
+
+    def list_distinct(self, x: str, separator: str) -> str:
+        """COLLECT_SET leaves NULLs out."""
+        text = self.cast(x, CastType.STRING)
+        listed = f"ARRAY_JOIN(ARRAY_SORT(COLLECT_SET({text})), {self.string(separator)})"
+        return f"CASE WHEN COUNT({x}) > 0 THEN {listed} END"
+
+
+FUNCTIONS = DatabricksFunctions()

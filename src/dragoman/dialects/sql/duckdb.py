@@ -1,0 +1,26 @@
+"""DuckDB, and MotherDuck."""
+
+from __future__ import annotations
+
+from dragoman.dialects.sql.functions import SqlFunctions
+from dragoman.dialects.sql.kinds import CastType, Part
+
+
+class DuckdbFunctions(SqlFunctions):
+    """Source: duckdb.org/docs, functions of dates, timestamps and aggregates."""
+
+    parser = "duckdb"
+    types = {**SqlFunctions.types, CastType.DOUBLE: "DOUBLE"}
+
+    def part(self, x: str, part: Part) -> str:
+        """Seconds come with their fraction: EPOCH is a double."""
+        if part is Part.EPOCH:
+            return f"CAST(FLOOR(EPOCH({x})) AS BIGINT)"
+        return super().part(x, part)
+
+    def percentile(self, x: str, fraction: str) -> str:
+        """`quantile_cont` is exact and keeps decimals as doubles."""
+        return f"QUANTILE_CONT({self.cast(x, CastType.DOUBLE)}, {fraction})"
+
+
+FUNCTIONS = DuckdbFunctions()

@@ -1,0 +1,46 @@
+"""Amazon Redshift."""
+
+from __future__ import annotations
+
+from dragoman.dialects.sql.functions import SqlFunctions
+from dragoman.dialects.sql.kinds import CastType, Part, TimeKind
+
+
+class RedshiftFunctions(SqlFunctions):
+    """Source: docs.aws.amazon.com/redshift, SQL functions reference.
+
+    PERCENTILE_CONT takes one ORDER BY a query and no DISTINCT beside it: rows are ranked instead.
+    """
+
+    parser = "redshift"
+    native_percentile = False
+
+    def null_safe_equal(self, a: str, b: str) -> str:
+        """There is no IS NOT DISTINCT FROM."""
+        return f"({a} = {b} OR ({a} IS NULL AND {b} IS NULL))"
+
+    def local(self, x: str, kind: TimeKind, source: str, target: str) -> str:
+        """Source: CONVERT_TIMEZONE."""
+        if kind is TimeKind.ZONED:
+            return f"({x} AT TIME ZONE {self.string(target)})"
+        if source == target:
+            return x
+        return f"CONVERT_TIMEZONE({self.string(source)}, {self.string(target)}, {x})"
+
+    def add_months(self, x: str, months: int) -> str:
+        """Source: DATEADD."""
+        return f"DATEADD(month, {months}, {x})"
+
+    def part(self, x: str, part: Part) -> str:
+        """The day of the week counts from Sunday."""
+        if part is Part.DAY_OF_WEEK:
+            return self.cast(f"MOD(EXTRACT(DOW FROM {x}) + 6, 7)", CastType.INTEGER)
+        return super().part(x, part)
+
+    def list_distinct(self, x: str, separator: str) -> str:
+        """At most 64 KB; more is an error of the database."""
+        text = self.cast(x, CastType.STRING)
+        return f"LISTAGG(DISTINCT {text}, {self.string(separator)}) WITHIN GROUP (ORDER BY {text})"
+
+
+FUNCTIONS = RedshiftFunctions()

@@ -1,0 +1,26 @@
+"""Why a question cannot be compiled."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ErrorType(StrEnum):
+    """The contract's names (modeling reference 3.7)."""
+
+    PLAN = "PLAN"
+    FORBIDDEN = "FORBIDDEN"
+    KEY_REQUIRED = "PLAN_PK_REQUIRED_DUE_TO_JOIN_FANOUT"
+    SORT_REQUIRED = "PLAN_CALC_REQUIRES_SORT"
+
+
+class PlanError(Exception):
+    """The message names what is wrong in a person's words; `fix` says what to do about it."""
+
+    def __init__(
+        self, message: str, *, fix: str = "", error_type: ErrorType = ErrorType.PLAN
+    ) -> None:
+        super().__init__(f"{message} {fix}".strip())
+        self.message = message
+        self.fix = fix
+        self.error_type = error_type

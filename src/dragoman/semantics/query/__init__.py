@@ -1,0 +1,1 @@
+"""A question in fields: its shape on the wire, its filters, its dates."""
