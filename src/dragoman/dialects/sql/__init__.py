@@ -1,4 +1,4 @@
-"""How each database writes what a question needs: one table of functions a dialect, text in, text out.
+"""How each database writes what a question needs: a table of functions for each dialect.
 
 `table(name)` gives a dialect's own. Transpiling alone is known to give wrong SQL for several of
 our dialects, so nothing here goes through a transpiler.

@@ -133,6 +133,10 @@ class SqlFunctions:
         """The text in small letters."""
         return f"LOWER({x})"
 
+    def concat(self, a: str, b: str) -> str:
+        """One text after the other; neither is NULL."""
+        return f"CONCAT({a}, {b})"
+
     def matches(self, x: str, how: Match, piece: str) -> str:
         """Condition: the text contains, starts or ends with the piece, taken to the letter."""
         escaped = "".join("!" + c if c in "!%_[" else c for c in piece)
@@ -193,6 +197,10 @@ class SqlFunctions:
     def truncate_number(self, x: str) -> str:
         """A number without its fraction."""
         return f"TRUNC({x})"
+
+    def ceiling(self, x: str) -> str:
+        """The least whole number that is not below."""
+        return f"CEIL({x})"
 
     # aggregates
 

@@ -121,6 +121,10 @@ class MssqlFunctions(SqlFunctions):
         """Whole numbers divide whole."""
         return f"({self.cast(a, CastType.INTEGER)} / {n})"
 
+    def ceiling(self, x: str) -> str:
+        """Source: CEILING."""
+        return f"CEILING({x})"
+
     def list_all(self, x: str, separator: str) -> str:
         """Source: STRING_AGG."""
         text = self.cast(x, CastType.STRING)

@@ -71,7 +71,8 @@ class MysqlFunctions(SqlFunctions):
             return x
         moved = f"CONVERT_TZ({x}, {self.string(source)}, {self.string(target)})"
         missing = "(SELECT NULL UNION ALL SELECT NULL)"
-        return f"(CASE WHEN {x} IS NULL THEN NULL WHEN {moved} IS NULL THEN {missing} ELSE {moved} END)"
+        checked = f"WHEN {moved} IS NULL THEN {missing} ELSE {moved}"
+        return f"(CASE WHEN {x} IS NULL THEN NULL {checked} END)"
 
     def truncate(self, x: str, unit: Unit) -> str:
         """Source: DATE_FORMAT, WEEKDAY, MAKEDATE."""

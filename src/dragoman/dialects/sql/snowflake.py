@@ -74,7 +74,9 @@ class SnowflakeFunctions(SqlFunctions):
     def list_distinct(self, x: str, separator: str) -> str:
         """LISTAGG of nothing is the empty text."""
         text = self.cast(x, CastType.STRING)
-        listed = f"LISTAGG(DISTINCT {text}, {self.string(separator)}) WITHIN GROUP (ORDER BY {text})"
+        listed = (
+            f"LISTAGG(DISTINCT {text}, {self.string(separator)}) WITHIN GROUP (ORDER BY {text})"
+        )
         return f"CASE WHEN COUNT({x}) > 0 THEN {listed} END"
 
 

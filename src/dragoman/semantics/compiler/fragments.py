@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.model.references import Reference, SqlText
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ class Fragment:
     `atomic`: it can stand as an operand without parentheses. `condition`: it is a condition, not a
     value, for databases that tell the two apart. `aggregate`: it aggregates rows itself, outside
     windows and subqueries; `counts_rows`: by COUNT(*). `strict`: NULL wherever its columns and
-    references are. `reads`: columns or references stand in it. `opaque`: it could not be read.
+    references are. `own`: it reads the own view; `others`: views that it names itself. `type`:
+    where the text itself says it. `opaque`: it could not be read.
     """
 
     parts: tuple[str | Reference, ...]
@@ -37,30 +40,45 @@ class Fragment:
     counts_rows: bool = False
     window: bool = False
     strict: bool = False
-    reads: bool = True
+    own: bool = True
+    others: frozenset[str] = frozenset()
+    type: DataType = DataType.UNKNOWN
     opaque: bool = False
 
 
 @functools.lru_cache(maxsize=200_000)
-def fragment(sql: SqlText, view: str, qualifier: str, parser: str) -> Fragment:
-    """The piece of one field's SQL. `view`: the own view's name; `qualifier`: it, in quotes."""
+def fragment(
+    sql: SqlText,
+    view: str,
+    qualifier: str,
+    parser: str,
+    others: tuple[tuple[str, str], ...] = (),
+) -> Fragment:
+    """The piece of one field's SQL. `view`: the own view's name; `qualifier`: it, in quotes.
+
+    `others`: more views that stand before a dot (of a join's condition), with their qualifiers.
+    """
     text, holes = _with_holes(sql)
     tree = _parse(text, parser)
     if tree is None:
-        return _opaque(sql)
-    edits = list(_edits(tree, holes, view, qualifier))
-    if sum(isinstance(new, Reference) for _, _, new in edits) != len(holes):
-        return _opaque(sql)  # a reference stands where no column does, in a text for instance
-    return _described(tree, _spliced(text, edits))
+        return Fragment(sql.parts, opaque=True)
+    filled: set[str] = set()
+    known = {name.lower(): (name, quoted) for name, quoted in others}
+    known[view.lower()] = (view, qualifier)
+    named: set[str] = set()
+    edits = list(_edits(tree, _Found(holes, filled, named), known, qualifier))
+    if len(filled) != len(holes):  # a reference stands where no column does, in a text for instance
+        return Fragment(sql.parts, opaque=True)
+    if any(node.comments for node in tree.walk()):
+        text += "\n"  # what comes next must not become part of a comment
+    own = any(isinstance(new, str) for _, _, new in edits) and not named - {view}
+    found = _described(tree, _spliced(text, edits))
+    return replace(found, own=own or view in named, others=frozenset(named - {view}))
 
 
 def column(qualifier: str, name: str) -> Fragment:
     """The piece of a physical column; both already in quotes."""
     return Fragment((f"{qualifier}.{name}",), atomic=True, strict=True)
-
-
-def _opaque(sql: SqlText) -> Fragment:
-    return Fragment(sql.parts, opaque=True, aggregate=False)
 
 
 def _with_holes(sql: SqlText) -> tuple[str, dict[str, Reference]]:
@@ -86,37 +104,49 @@ def _parse(text: str, parser: str) -> exp.Expression | None:
     except (SqlglotError, RecursionError):
         return None
     tree: Any = found[0] if len(found) == 1 else None
-    # A statement is no piece of one; what follows a comment sign would swallow what comes next.
-    if not isinstance(tree, exp.Expression) or isinstance(tree, exp.Query | exp.Command | exp.DDL):
-        return None
-    return None if "--" in text or "/*" in text else tree
+    statement = isinstance(tree, exp.Query | exp.Command | exp.DDL | exp.DML)
+    if not isinstance(tree, exp.Expression) or (statement and not isinstance(tree, exp.Subquery)):
+        raise PlanError(f"{text[:80]!r} is not an expression.", fix="Write one SQL expression.")
+    return tree
 
 
 Edit = tuple[int, int, "str | Reference"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What stands in a text: `holes` by name, those of them that were met, and named views."""
+
+    holes: dict[str, Reference]
+    filled: set[str]
+    named: set[str]
+
+
 def _edits(
-    tree: exp.Expression, holes: dict[str, Reference], view: str, qualifier: str
+    tree: exp.Expression, found: _Found, known: dict[str, tuple[str, str]], qualifier: str
 ) -> Iterator[Edit]:
     """Places (start, end) and what comes there; nothing is taken out of subqueries' own columns."""
     from sqlglot import exp
 
     for node in tree.find_all(exp.Column, exp.Identifier):
         if isinstance(node, exp.Identifier):
-            hole = holes.get(node.name)
+            hole = found.holes.get(node.name)
             if hole is not None and "start" in node.meta:
+                found.filled.add(node.name)
                 yield node.meta["start"], node.meta["end"] + 1, _whole(hole, qualifier)
             continue
         first = _first_identifier(node)
-        if first is None or "start" not in first.meta or first.name in holes:
+        if first is None or "start" not in first.meta or first.name in found.holes:
             continue
         if _in_subquery(node, tree):
             continue
         start, end = first.meta["start"], first.meta["end"] + 1
         if node.args.get("table") is None:
             yield start, start, f"{qualifier}."
-        elif first.name.lower() == view.lower():
-            yield start, end, qualifier
+        elif first.name.lower() in known:
+            name, quoted = known[first.name.lower()]
+            found.named.add(name)
+            yield start, end, quoted
         else:
             yield start, start, f"{qualifier}."  # a field of a column that holds a structure
 
@@ -179,7 +209,7 @@ def _described(tree: exp.Expression, parts: tuple[str | Reference, ...]) -> Frag
         counts_rows=any(isinstance(n, exp.Count) and n.find(exp.Star) for n in aggregates),
         window=tree.find(exp.Window) is not None,
         strict=_strict(tree),
-        reads=tree.find(exp.Column) is not None,
+        type=_type(tree),
     )
 
 
@@ -208,3 +238,33 @@ def _strict(tree: exp.Expression) -> bool:
     return all(isinstance(node, allowed) for node in nodes) and any(
         isinstance(node, exp.Column) for node in nodes
     )
+
+
+def _type(tree: exp.Expression) -> DataType:
+    """What the text itself says that it gives: by a cast, a comparison or arithmetic."""
+    from sqlglot import exp
+
+    root = tree.unnest()
+    if isinstance(root, exp.Predicate | exp.Connector | exp.Not):
+        return DataType.BOOLEAN
+    if isinstance(root, exp.Literal):
+        return DataType.STRING if root.is_string else DataType.NUMBER
+    if isinstance(root, exp.Cast):
+        return _cast_types().get(root.to.this, DataType.UNKNOWN)
+    if isinstance(root, exp.Mul | exp.Div):
+        return DataType.NUMBER
+    return DataType.UNKNOWN
+
+
+@functools.cache
+def _cast_types() -> dict[object, DataType]:
+    from sqlglot import exp
+
+    kinds = exp.DataType
+    types: dict[object, DataType] = dict.fromkeys(kinds.NUMERIC_TYPES, DataType.NUMBER)
+    types |= dict.fromkeys(kinds.TEXT_TYPES, DataType.STRING)
+    zoned = (kinds.Type.TIMESTAMPTZ, kinds.Type.TIMESTAMPLTZ)
+    types |= dict.fromkeys(kinds.TEMPORAL_TYPES, DataType.TIMESTAMP)
+    types |= dict.fromkeys(zoned, DataType.TIMESTAMP_TZ)
+    types |= {kinds.Type.DATE: DataType.DATE, kinds.Type.DATE32: DataType.DATE}
+    return types | {kinds.Type.BOOLEAN: DataType.BOOLEAN}

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import calendar
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from dragoman.dialects.sql.kinds import Unit
@@ -29,17 +30,29 @@ class Calendar:
 
     `now`: aware. `zone`: the asker's. `week_start`: 0 is Monday. `fiscal_offset`: months that a
     fiscal year begins before the calendar's (11: it begins in February); None: no fiscal year.
+    `asked`: the units of the words that were worked out from `now` so far.
     """
 
     now: datetime
     zone: ZoneInfo
     week_start: int = 0
     fiscal_offset: int | None = None
+    asked: list[Unit | None] = field(default_factory=list["Unit | None"], compare=False)
 
-    @property
-    def local_now(self) -> datetime:
-        """The asker's wall clock."""
+    def local_now(self, unit: Unit | None) -> datetime:
+        """The asker's wall clock, for a word that counts in that unit; None: for the moment."""
+        self.asked.append(unit)
         return self.now.astimezone(self.zone).replace(tzinfo=None)
+
+    def good_until(self) -> datetime | None:
+        """When a word that was worked out begins to mean another time; None for never."""
+        ends: list[datetime] = []
+        for unit in self.asked:
+            if unit is None:
+                return self.now
+            here = floor(self.now.astimezone(self.zone).replace(tzinfo=None), _STEP[unit], self)
+            ends.append(self.instant(add(here, Length(1, _STEP[unit]))))
+        return min(ends, default=None)
 
     def instant(self, local: datetime) -> datetime:
         """The instant of a wall-clock reading: the first of two, and past the gap of a reading
@@ -107,26 +120,25 @@ def _add(start: datetime, span: Length) -> datetime:
 
 def floor(moment: datetime, unit: Unit, cal: Calendar, *, fiscal: bool = False) -> datetime:
     """The start of the unit that a reading falls in."""
+    if not unit.of_days:
+        return moment.replace(**_BELOW[unit])
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-    match unit:
-        case Unit.SECOND:
-            return moment.replace(microsecond=0)
-        case Unit.MINUTE:
-            return moment.replace(second=0, microsecond=0)
-        case Unit.HOUR:
-            return moment.replace(minute=0, second=0, microsecond=0)
-        case Unit.DAY:
-            return day
-        case Unit.WEEK:
-            return day - timedelta(days=(day.weekday() - cal.week_start) % 7)
-        case Unit.MONTH:
-            return day.replace(day=1)
-        case Unit.QUARTER | Unit.YEAR:
-            months = _MONTHS[unit]
-            offset = _fiscal_offset(cal) if fiscal else 0
-            index = day.year * 12 + day.month - 1 + offset
-            year, month = divmod(index - index % months - offset, 12)
-            return day.replace(year=year, month=month + 1, day=1)
+    if unit is Unit.WEEK:
+        return day - timedelta(days=(day.weekday() - cal.week_start) % 7)
+    if unit is Unit.DAY:
+        return day
+    months = _MONTHS[unit]
+    offset = _fiscal_offset(cal) if fiscal else 0
+    index = day.year * 12 + day.month - 1 + offset
+    year, month = divmod(index - index % months - offset, 12)
+    return day.replace(year=year, month=month + 1, day=1)
+
+
+_BELOW: dict[Unit, dict[str, Any]] = {
+    Unit.SECOND: {"microsecond": 0},
+    Unit.MINUTE: {"second": 0, "microsecond": 0},
+    Unit.HOUR: {"minute": 0, "second": 0, "microsecond": 0},
+}
 
 
 def _fiscal_offset(cal: Calendar) -> int:
@@ -142,6 +154,8 @@ _SPANS = {
     Unit.DAY: timedelta(days=1),
     Unit.WEEK: timedelta(weeks=1),
 }
+# Days begin and end within every longer unit, of whatever calendar.
+_STEP = {unit: Unit.DAY if unit.of_days else unit for unit in Unit}
 _MONTHS = {Unit.MONTH: 1, Unit.QUARTER: 3, Unit.YEAR: 12}
 _UNIT = r"((?:fiscal )?(?:second|minute|hour|day|week|month|quarter|year))s?"
 
@@ -166,13 +180,15 @@ def _span(start: datetime, span: Length) -> Period:
 
 
 def _named(words: str, _text: str, cal: Calendar) -> Period | None:
-    now = cal.local_now
     if words == "now":
+        now = cal.local_now(None)
         return Period(now, now)
     days = {"today": 0, "yesterday": -1, "tomorrow": 1}.get(words)
     if days is None:
         return None
-    return _span(floor(now, Unit.DAY, cal) + timedelta(days=days), Length(1, Unit.DAY))
+    return _span(
+        floor(cal.local_now(Unit.DAY), Unit.DAY, cal) + timedelta(days=days), Length(1, Unit.DAY)
+    )
 
 
 def _relative(words: str, _text: str, cal: Calendar) -> Period | None:
@@ -189,7 +205,7 @@ def _relative(words: str, _text: str, cal: Calendar) -> Period | None:
 
 
 def _away(count: int, span: Length, cal: Calendar) -> Period:
-    here = floor(cal.local_now, span.unit, cal, fiscal=span.fiscal)
+    here = floor(cal.local_now(span.unit), span.unit, cal, fiscal=span.fiscal)
     return _span(add(here, Length(count, span.unit)), Length(1, span.unit))
 
 
@@ -205,7 +221,7 @@ _LEVELS = (Unit.YEAR, Unit.MONTH, Unit.DAY, Unit.HOUR, Unit.MINUTE, Unit.SECOND)
 def _absolute(words: str, text: str, cal: Calendar) -> Period | None:
     try:
         if found := _QUARTER.fullmatch(words):
-            start = datetime(int(found[1]), int(found[2]) * 3 - 2, 1)
+            start = _reading(int(found[1]), int(found[2]) * 3 - 2)
             return _span(start, Length(1, Unit.QUARTER))
         if found := _FISCAL.fullmatch(words):
             return _fiscal_year(int(found[1]), found[2], cal)
@@ -218,8 +234,14 @@ def _absolute(words: str, text: str, cal: Calendar) -> Period | None:
     return None
 
 
+def _reading(
+    year: int, month: int = 1, day: int = 1, hour: int = 0, minute: int = 0, second: int = 0
+) -> datetime:
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC).replace(tzinfo=None)
+
+
 def _fiscal_year(year: int, quarter: str | None, cal: Calendar) -> Period:
-    start = add(datetime(year, 1, 1), Length(-_fiscal_offset(cal), Unit.MONTH))
+    start = add(_reading(year), Length(-_fiscal_offset(cal), Unit.MONTH))
     if quarter is None:
         return _span(start, Length(1, Unit.YEAR))
     return _span(add(start, Length(int(quarter) - 1, Unit.QUARTER)), Length(1, Unit.QUARTER))
@@ -229,7 +251,7 @@ def _plain(found: re.Match[str], cal: Calendar) -> Period:
     given = [part for part in found.groups()[:6] if part is not None]
     numbers = [int(part) for part in given]
     fraction = found[7]
-    start = datetime(*(numbers + [1, 1, 1][len(numbers) :] if len(numbers) < 3 else numbers))  # type: ignore[arg-type]
+    start = _reading(*numbers)
     if fraction:
         start = start.replace(microsecond=int(fraction[:6].ljust(6, "0")))
     if found[8]:

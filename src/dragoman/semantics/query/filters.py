@@ -178,30 +178,35 @@ def read_filter(
         "cancel_query_filter": _flag(key, body, "cancel_query_filter"),
         "ignore_if_unjoinable": _flag(key, body, "ignore_if_unjoinable"),
     }
-    match kind:
-        case "string":
-            return _text(key, body, common)
-        case "number":
-            return _number(key, body, common)
-        case "date":
-            return _date(key, body, common)
-        case "boolean":
-            return BooleanFilter(
-                nothing=body.get("is_negative", False) is None,
-                treat_nulls_as_false=_flag(key, body, "treat_nulls_as_false"),
-                **common,
-            )
-        case "null":
-            return NullFilter(**common)
-        case "composite":
-            return _composite(key, body, common, queries, depth)
-        case "user_attribute":
-            return AttributeFilter(attribute=_name(key, body, "user_attribute_name"), **common)
-        case _:
-            return _query(key, body, common, queries or {})
+    return _READERS[kind](key, body, common, _Context(queries or {}, depth))
 
 
-def _text(key: str, body: Mapping[str, Any], common: Mapping[str, bool]) -> TextFilter:
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """`queries`: the questions that filters may name; `depth`: how deep this one stands."""
+
+    queries: Mapping[str, Any]
+    depth: int
+
+
+Common = Mapping[str, bool]
+
+
+def _boolean(key: str, body: Mapping[str, Any], common: Common, _: _Context) -> BooleanFilter:
+    nothing = body.get("is_negative", False) is None
+    as_false = _flag(key, body, "treat_nulls_as_false")
+    return BooleanFilter(nothing=nothing, treat_nulls_as_false=as_false, **common)
+
+
+def _null(_key: str, _body: Mapping[str, Any], common: Common, _: _Context) -> NullFilter:
+    return NullFilter(**common)
+
+
+def _attribute(key: str, body: Mapping[str, Any], common: Common, _: _Context) -> AttributeFilter:
+    return AttributeFilter(attribute=_name(key, body, "user_attribute_name"), **common)
+
+
+def _text(key: str, body: Mapping[str, Any], common: Common, _: _Context) -> TextFilter:
     kind = _kind(key, body, TextKind, _TEXT_ALIASES)
     values = [_string(f"{key}.values", each) for each in _values(key, body)]
     return TextFilter(
@@ -212,7 +217,7 @@ def _text(key: str, body: Mapping[str, Any], common: Mapping[str, bool]) -> Text
     )
 
 
-def _number(key: str, body: Mapping[str, Any], common: Mapping[str, bool]) -> NumberFilter:
+def _number(key: str, body: Mapping[str, Any], common: Common, _: _Context) -> NumberFilter:
     kind = _kind(key, body, NumberKind, {})
     values = tuple(number(f"{key}.values", each) for each in _values(key, body))
     wanted = {NumberKind.BETWEEN: 2, NumberKind.EQUALS: len(values)}.get(kind, 1)
@@ -223,14 +228,14 @@ def _number(key: str, body: Mapping[str, Any], common: Mapping[str, bool]) -> Nu
     )
 
 
-def _date(key: str, body: Mapping[str, Any], common: Mapping[str, bool]) -> DateFilter:
+def _date(key: str, body: Mapping[str, Any], common: Common, _: _Context) -> DateFilter:
     kind = _kind(key, body, DateKind, _DATE_ALIASES)
     values = _values(key, body) if body.get("values") is not None else []
     sides = [body.get("left_side"), body.get("right_side")]
     fiscal = _flag(key, body, "isFiscal") or _flag(key, body, "is_fiscal")
     if kind in DATE_PARTS:
         found = values or [side for side in sides if side is not None]
-        numbers = tuple(_part(f"{key}.values", kind, each) for each in found)
+        numbers = tuple(date_part(f"{key}.values", kind, each) for each in found)
         if not numbers:
             raise BadQuery(f"{key}.left_side", f"{kind.value} needs a value")
         return DateFilter(kind=kind, numbers=numbers, fiscal=fiscal, **common)
@@ -277,7 +282,7 @@ _MONTHS = (
 )
 
 
-def _part(key: str, kind: DateKind, value: object) -> int:
+def date_part(key: str, kind: DateKind, value: object) -> int:
     """The number of a part; days of the week are told by name, Monday is 0, or by number."""
     least, most = DATE_PARTS[kind]
     text = str(value).strip().lower()
@@ -296,9 +301,8 @@ def _part(key: str, kind: DateKind, value: object) -> int:
 def _composite(
     key: str,
     body: Mapping[str, Any],
-    common: Mapping[str, bool],
-    queries: Mapping[str, Any] | None,
-    depth: int,
+    common: Common,
+    context: _Context,
 ) -> CompositeFilter:
     conjunction = body.get("conjunction")
     if conjunction not in ("AND", "OR"):
@@ -307,19 +311,17 @@ def _composite(
     if not isinstance(inner, list):
         raise BadQuery(f"{key}.filters", "an array is expected")
     filters = tuple(
-        read_filter(f"{key}.filters[{n}]", each, queries, depth + 1)
+        read_filter(f"{key}.filters[{n}]", each, context.queries, context.depth + 1)
         for n, each in enumerate(cast("list[object]", inner))
     )
     return CompositeFilter(any_of=conjunction == "OR", filters=filters, **common)
 
 
-def _query(
-    key: str, body: Mapping[str, Any], common: Mapping[str, bool], queries: Mapping[str, Any]
-) -> QueryFilter:
+def _query(key: str, body: Mapping[str, Any], common: Common, context: _Context) -> QueryFilter:
     query = body.get("view_query")
     if query is None:
         name = body.get("query_id")
-        reference = queries.get(name) if isinstance(name, str) else None
+        reference = context.queries.get(name) if isinstance(name, str) else None
         if not isinstance(reference, dict):
             raise BadQuery(f"{key}.query_id", "no such query in staticQueryReferences")
         query = cast("dict[str, Any]", reference).get("query", cast("Any", reference))
@@ -380,12 +382,22 @@ def _name(key: str, body: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _kind(
-    key: str, body: Mapping[str, Any], kinds: type[K], aliases: Mapping[str, str]
-) -> K:
+def _kind(key: str, body: Mapping[str, Any], kinds: type[K], aliases: Mapping[str, str]) -> K:
     value = body.get("kind")
     text = aliases.get(value, value) if isinstance(value, str) else ""
     if text not in kinds.__members__:
         names = ", ".join(kinds.__members__)
         raise BadQuery(f"{key}.kind", f"one of {names} is expected, not {value!r:.40}")
     return kinds(text)
+
+
+_READERS = {
+    "string": _text,
+    "number": _number,
+    "date": _date,
+    "boolean": _boolean,
+    "null": _null,
+    "composite": _composite,
+    "user_attribute": _attribute,
+    "query": _query,
+}

@@ -7,7 +7,7 @@ be read is an error that names the key.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from dragoman.dialects.sql.kinds import Unit
@@ -83,7 +83,14 @@ class Query:
 # Known to clients, of no effect on the answer.
 _SILENT = {
     *("modelId", "dimensionIndex", "version", "manualSort", "metadata", "custom_summary_types"),
-    *("staticQueryReferences", "controls", "parsed", "dbtMode", "model_extension_id", "modelExtensionId"),
+    *(
+        "staticQueryReferences",
+        "controls",
+        "parsed",
+        "dbtMode",
+        "model_extension_id",
+        "modelExtensionId",
+    ),
 }
 
 
@@ -138,8 +145,6 @@ def _check(key: str, query: Query) -> None:
 
 
 def _with_warnings(query: Query, reader: _Reader) -> Query:
-    from dataclasses import replace
-
     return replace(query, warnings=tuple(reader.warnings()))
 
 

@@ -1,0 +1,96 @@
+"""Finding what names mean: in a model, inside one topic or without; with suggestions."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+
+from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.composing.joins import Edge, JoinMap
+from dragoman.semantics.composition import ComposedModel
+from dragoman.semantics.model.fields import Field
+from dragoman.semantics.model.grains import WeekDay
+from dragoman.semantics.model.references import FieldRef, Reference
+from dragoman.semantics.model.relationships import Relationship
+from dragoman.semantics.model.topics import Topic
+from dragoman.semantics.model.views import View
+from dragoman.semantics.suggest import did_you_mean
+
+_DAYS = list(WeekDay)
+
+
+class Names:
+    """The names of one question: its model's, as its topic sees them."""
+
+    def __init__(self, model: ComposedModel, topic: Topic | None = None) -> None:
+        self.model = model
+        self.topic = topic
+        self.settings = model.settings
+        self._views: dict[str, View] = {}
+
+    @functools.cached_property
+    def join_map(self) -> JoinMap:
+        """The views of the topic, and the ways to them."""
+        if self.topic is None:
+            raise PlanError("The question names no topic.")
+        return self.model.join_map(self.topic)
+
+    def edges(self, view: str) -> Sequence[Edge]:
+        """Joins that lead away from a view."""
+        return self.model.edges(view, self.topic)
+
+    def relationships_of(self, view: str) -> Sequence[Relationship]:
+        """Joins with the view at either end; the topic's own stand in place of the model's."""
+        own = self.topic.relationships if self.topic else ()
+        mine = [each for each in own if view in (each.left, each.right)]
+        pairs = {frozenset((each.left, each.right)) for each in mine}
+        return mine + [
+            each
+            for each in self.model.relationships_of(view)
+            if frozenset((each.left, each.right)) not in pairs
+        ]
+
+    @property
+    def week_start(self) -> int:
+        """The first day of the week, 0 is Monday."""
+        own = self.topic.week_start_day if self.topic else None
+        return _DAYS.index(own or self.settings.week_start_day)
+
+    def view(self, name: str) -> View:
+        """A view. Raises `PlanError`."""
+        known = self._views.get(name)
+        if known is None:
+            model, topic = self.model, self.topic
+            known = model.topic_view(topic, name) if topic else model.view(name)
+            if known is None:
+                near = suggestion(name, model.view_names())
+                raise PlanError(f'No such view "{name}".', fix=near)
+            self._views[name] = known
+        return known
+
+    def field(self, ref: FieldRef) -> Field:
+        """A field by its address; `ref.view` is said. Raises `PlanError`."""
+        view = self.view(ref.view or "")
+        found = view.field(ref.name)
+        if found is not None:
+            return found
+        if ref.name in view.broken:
+            raise PlanError(f"The field {view.name}.{ref.name} is broken: {view.broken[ref.name]}")
+        near = suggestion(ref.name, [each.name for each in view.fields()])
+        raise PlanError(f'No such field "{view.name}.{ref.name}".', fix=near)
+
+    def referred(self, part: Reference, view: View) -> Field:
+        """The field that a `${…}` in a view's SQL means. Raises `PlanError`."""
+        if part.field is None:
+            raise PlanError(f"{part.text} in {view.name} is not the name of a field.")
+        ref = part.field
+        if ref.view is None or ref.view == view.alias_of:
+            # Under an alias the view speaks of its own rows, not of those of its original.
+            ref = FieldRef(view.name, ref.name, ref.bracket)
+        return self.field(ref)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """What was meant, as a sentence; empty where nothing is near."""
+    near = did_you_mean(name, known)
+    return f'Did you mean "{near}"?' if near else ""

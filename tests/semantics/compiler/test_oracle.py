@@ -1,0 +1,251 @@
+"""Random models and questions: the compiled SQL, run on DuckDB, against brute force in Python."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from tests.semantics.compiler import oracle
+from tests.semantics.compiler.oracle import Join, Total
+from tests.semantics.compiler.support import MemoryLayer, ask, asking
+
+EXAMPLES = int(os.environ.get("DRAGOMAN_ORACLE_EXAMPLES", "150"))
+VIEWS = ("a", "b", "c", "d")
+CARDINALITIES = ("many_to_one", "one_to_many", "one_to_one", "many_to_many")
+KINDS = ("count", "count_distinct", "sum", "average", "median", "min", "max", "list")
+JOIN_TYPES = {
+    "left": "always_left",
+    "inner": "inner",
+    "right": "always_right",
+    "full": "full_outer",
+}
+small = st.one_of(st.none(), st.integers(0, 3))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, Any]:
+    """Views with rows, a join tree that keeps what it says of its cardinalities, and a question."""
+    count = draw(st.integers(1, 4))
+    views = VIEWS[:count]
+    compound = draw(st.booleans())
+    joins: list[tuple[Join, str]] = []
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for n, view in enumerate(views):
+        size = draw(st.integers(0, 6))
+        tables[view] = [
+            {
+                # Under a compound key each part alone repeats.
+                "k1": at // 2 if compound else at,
+                "k2": at % 2,
+                "g": draw(st.sampled_from([None, "x", "y", ""])),
+                "v": draw(st.one_of(st.none(), st.integers(-5, 5))),
+                "l": at,
+            }
+            for at in range(size)
+        ]
+        if n:
+            parent = views[draw(st.integers(0, n - 1))]
+            cardinality = draw(st.sampled_from(CARDINALITIES))
+            kind = draw(st.sampled_from(["left", "left", "left", "inner", "right", "full"]))
+            _link(draw, tables, parent, view, cardinality)
+            joins.append(
+                (Join(parent, view, ((f"to_{view}", f"from_{parent}"),), kind), cardinality)
+            )
+    groups = draw(st.lists(st.sampled_from([(v, "g") for v in views]), max_size=2, unique=True))
+    totals = draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(views),
+                st.sampled_from(KINDS),
+                st.booleans(),
+                st.one_of(st.none(), st.sampled_from(views)),
+            ),
+            min_size=0 if groups else 1,
+            max_size=4,
+            unique=True,
+        )
+    )
+    where = draw(st.one_of(st.none(), st.tuples(st.sampled_from(views), st.booleans())))
+    return {
+        "views": views,
+        "tables": tables,
+        "joins": joins,
+        "groups": groups,
+        "totals": totals,
+        "where": where,
+        "compound": compound,
+    }
+
+
+def _link(
+    draw: st.DrawFn,
+    tables: Mapping[str, list[dict[str, Any]]],
+    parent: str,
+    child: str,
+    cardinality: str,
+) -> None:
+    """Values of the two join columns: unique on a side that has one row for each."""
+    mine, theirs = f"to_{child}", f"from_{parent}"
+    for rows, column, unique in (
+        (tables[parent], mine, cardinality in ("one_to_many", "one_to_one")),
+        (tables[child], theirs, cardinality in ("many_to_one", "one_to_one")),
+    ):
+        for at, row in enumerate(rows):
+            row[column] = draw(st.sampled_from([None, at])) if unique else draw(small)
+
+
+def layer_of(world: Mapping[str, Any]) -> MemoryLayer:
+    views: dict[str, Any] = {}
+    for view in world["views"]:
+        dimensions: dict[str, Any] = {
+            "k1": {"primary_key": True},
+            "k2": {"primary_key": True} if world["compound"] else {},
+            "g": {},
+            "v": {},
+            "l": {},
+        }
+        measures = {_name(total): _measure(total) for total in world["totals"] if total[0] == view}
+        views[view] = {"table_name": view, "dimensions": dimensions, "measures": measures}
+    relationships = [
+        {
+            "join_from_view": join.parent,
+            "join_to_view": join.child,
+            "join_type": JOIN_TYPES[join.kind],
+            "relationship_type": cardinality,
+            "on_sql": " AND ".join(
+                f'"{join.parent}".{mine} = "{join.child}".{theirs}' for mine, theirs in join.columns
+            ),
+        }
+        for join, cardinality in world["joins"]
+    ]
+    types = {
+        view: {"g": "STRING", "v": "NUMBER", "k1": "NUMBER", "k2": "NUMBER", "l": "NUMBER"}
+        for view in world["views"]
+    }
+    return MemoryLayer(views, relationships, types=types)
+
+
+def _name(total: tuple[Any, ...]) -> str:
+    host, kind, of_rows, filtered = total
+    return f"m_{kind}_{'rows' if of_rows else 'v'}_{filtered or 'all'}"
+
+
+def _measure(total: tuple[Any, ...]) -> dict[str, Any]:
+    _, kind, of_rows, filtered = total
+    measure: dict[str, Any] = {"aggregate_type": kind}
+    if kind != "count" or not of_rows:
+        measure["sql"] = "${v}"
+    if filtered:
+        measure["filters"] = {f"{filtered}.g": {"is": "x"}}
+    return measure
+
+
+def expected(world: Mapping[str, Any], joins: Sequence[Join]) -> dict[Any, Any]:
+    totals = []
+    for host, kind, of_rows, filtered in world["totals"]:
+        column = None if kind == "count" and of_rows else "v"
+        predicate = None
+        if filtered:
+
+            def predicate(row: Any, view: str = filtered) -> bool:
+                return oracle.value(row, view, "g") == "x"
+
+        totals.append(Total(host, kind, column, predicate))
+    keys = dict.fromkeys(world["views"], ("k1", "k2") if world["compound"] else ("k1",))
+
+    def passes(row: Any) -> bool:
+        if world["where"] is None:
+            return True
+        view, negative = world["where"]
+        return (oracle.value(row, view, "g") == "x") != negative
+
+    rows = oracle.joined_rows("a", joins, world["tables"])
+    return oracle.answer(rows, world["groups"], totals, keys, passes)
+
+
+def run(world: Mapping[str, Any], sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect() as connection:
+        for view, rows in world["tables"].items():
+            columns = ["k1", "k2", "g", "v", "l"]
+            columns += [f"to_{j.child}" for j, _ in world["joins"] if j.parent == view]
+            columns += [f"from_{j.parent}" for j, _ in world["joins"] if j.child == view]
+            listed = ", ".join(f"{c} {'VARCHAR' if c == 'g' else 'BIGINT'}" for c in columns)
+            connection.execute(f'CREATE TABLE "{view}" ({listed})')
+            for row in rows:
+                marks = ", ".join("?" * len(columns))
+                connection.execute(
+                    f'INSERT INTO "{view}" VALUES ({marks})', [row[c] for c in columns]
+                )
+        return connection.execute(sql).fetchall()
+
+
+def question(world: Mapping[str, Any]) -> dict[str, Any]:
+    fields = [f"{view}.{column}" for view, column in world["groups"]]
+    fields += [f"{total[0]}.{_name(total)}" for total in world["totals"]]
+    filters: dict[str, Any] = {}
+    if world["where"] is not None:
+        view, negative = world["where"]
+        filters[f"{view}.g"] = {
+            "type": "string",
+            "kind": "EQUALS",
+            "values": ["x"],
+            "is_negative": negative,
+        }
+    return {"table": "a", "fields": fields, "filters": filters, "limit": None}
+
+
+def used_joins(world: Mapping[str, Any], plan: Any) -> list[Join]:
+    """The joins that the question needs; the compiler leaves the others out."""
+    by_child = {join.child: join for join, _ in world["joins"]}
+    return [by_child[edge.target] for edge in plan.tree.edges]
+
+
+def same(found: Any, wanted: Any) -> bool:
+    if isinstance(found, float | Decimal) and wanted is not None:
+        return math.isclose(float(found), float(wanted), rel_tol=1e-9, abs_tol=1e-12)
+    return bool(found == wanted)
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+@given(worlds())
+@pytest.mark.parametrize("native", [True, False], ids=["native", "ranked"])
+def test_compiled_sql_gives_what_brute_force_gives(native: bool, world: dict[str, Any]) -> None:
+    by = asking()
+    if not native:
+        by = asking_without_percentiles()
+    compiled = ask(layer_of(world), question(world), by)
+    note(compiled.sql)
+    rows = run(world, compiled.sql)
+    size = len(world["groups"])
+    found = {row[:size]: row[size:] for row in rows}
+    assert len(found) == len(rows), "a group came out twice"
+    wanted = expected(world, used_joins(world, compiled.plan))
+    assert found.keys() == wanted.keys()
+    for group, values in wanted.items():
+        pairs = list(zip(found[group], values, strict=True))
+        assert all(same(a, b) for a, b in pairs), (group, pairs)
+
+
+def asking_without_percentiles() -> Any:
+    """DuckDB as a database that has no exact percentile and lists no different values."""
+    from dataclasses import replace
+
+    from dragoman.dialects.sql.duckdb import DuckdbFunctions
+
+    class Poor(DuckdbFunctions):
+        native_percentile = False
+        native_list = False
+
+        def list_all(self, x: str, separator: str) -> str:
+            text = f"CAST({x} AS VARCHAR)"
+            return f"STRING_AGG({text}, '{separator}' ORDER BY {text})"
+
+    return replace(asking(), functions=Poor())
