@@ -108,21 +108,17 @@ def _total(total: Total, rows: Sequence[Joined], keys: Mapping[str, Sequence[str
 
 
 def _aggregate(kind: str, values: list[Any]) -> Any:
-    match kind:
-        case "count":
-            return len(values)
-        case "count_distinct":
-            return len(set(values))
-        case "sum":
-            return sum(values)
-        case "average":
-            return sum(values) / len(values) if values else None
-        case "median":
-            return statistics.median(values) if values else None
-        case "min":
-            return min(values, default=None)
-        case "max":
-            return max(values, default=None)
-        case "list":
-            return ", ".join(sorted({str(v) for v in values})) if values else None
-    raise AssertionError(kind)
+    if kind in ("count", "count_distinct", "sum"):
+        return {"count": len, "count_distinct": lambda v: len(set(v)), "sum": sum}[kind](values)
+    if not values:
+        return None
+    return _OF_SOME[kind](values)
+
+
+_OF_SOME: dict[str, Callable[[list[Any]], Any]] = {
+    "average": lambda values: sum(values) / len(values),
+    "median": statistics.median,
+    "min": min,
+    "max": max,
+    "list": lambda values: ", ".join(sorted({str(v) for v in values})),
+}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import math
-import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,6 @@ from tests.semantics.compiler import oracle
 from tests.semantics.compiler.oracle import Join, Total
 from tests.semantics.compiler.support import MemoryLayer, ask, asking
 
-EXAMPLES = int(os.environ.get("DRAGOMAN_ORACLE_EXAMPLES", "150"))
 VIEWS = ("a", "b", "c", "d")
 CARDINALITIES = ("many_to_one", "one_to_many", "one_to_one", "many_to_many")
 KINDS = ("count", "count_distinct", "sum", "average", "median", "min", "max", "list")
@@ -134,7 +133,7 @@ def layer_of(world: Mapping[str, Any]) -> MemoryLayer:
 
 
 def _name(total: tuple[Any, ...]) -> str:
-    host, kind, of_rows, filtered = total
+    _, kind, of_rows, filtered = total
     return f"m_{kind}_{'rows' if of_rows else 'v'}_{filtered or 'all'}"
 
 
@@ -171,20 +170,24 @@ def expected(world: Mapping[str, Any], joins: Sequence[Join]) -> dict[Any, Any]:
     return oracle.answer(rows, world["groups"], totals, keys, passes)
 
 
+@functools.cache
+def connection() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": "1"})
+
+
 def run(world: Mapping[str, Any], sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect() as connection:
-        for view, rows in world["tables"].items():
-            columns = ["k1", "k2", "g", "v", "l"]
-            columns += [f"to_{j.child}" for j, _ in world["joins"] if j.parent == view]
-            columns += [f"from_{j.parent}" for j, _ in world["joins"] if j.child == view]
-            listed = ", ".join(f"{c} {'VARCHAR' if c == 'g' else 'BIGINT'}" for c in columns)
-            connection.execute(f'CREATE TABLE "{view}" ({listed})')
-            for row in rows:
-                marks = ", ".join("?" * len(columns))
-                connection.execute(
-                    f'INSERT INTO "{view}" VALUES ({marks})', [row[c] for c in columns]
-                )
-        return connection.execute(sql).fetchall()
+    database = connection()
+    for view, rows in world["tables"].items():
+        columns = ["k1", "k2", "g", "v", "l"]
+        columns += [f"to_{j.child}" for j, _ in world["joins"] if j.parent == view]
+        columns += [f"from_{j.parent}" for j, _ in world["joins"] if j.child == view]
+        listed = ", ".join(f"{c} {'VARCHAR' if c == 'g' else 'BIGINT'}" for c in columns)
+        database.execute(f'CREATE OR REPLACE TABLE "{view}" ({listed})')
+        if rows:
+            marks = ", ".join("?" * len(columns))
+            values = [[row[c] for c in columns] for row in rows]
+            database.executemany(f'INSERT INTO "{view}" VALUES ({marks})', values)
+    return database.execute(sql).fetchall()
 
 
 def question(world: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,13 +217,7 @@ def same(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-@given(worlds())
-@pytest.mark.parametrize("native", [True, False], ids=["native", "ranked"])
-def test_compiled_sql_gives_what_brute_force_gives(native: bool, world: dict[str, Any]) -> None:
-    by = asking()
-    if not native:
-        by = asking_without_percentiles()
+def check(world: Mapping[str, Any], by: Any) -> None:
     compiled = ask(layer_of(world), question(world), by)
     note(compiled.sql)
     rows = run(world, compiled.sql)
@@ -232,6 +229,26 @@ def test_compiled_sql_gives_what_brute_force_gives(native: bool, world: dict[str
     for group, values in wanted.items():
         pairs = list(zip(found[group], values, strict=True))
         assert all(same(a, b) for a, b in pairs), (group, pairs)
+
+
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@given(worlds())
+def test_compiled_sql_gives_what_brute_force_gives(world: dict[str, Any]) -> None:
+    check(world, asking())
+
+
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
+@given(worlds())
+def test_ranked_percentiles_and_lists_give_the_same(world: dict[str, Any]) -> None:
+    check(world, asking_without_percentiles())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@settings(max_examples=5000, suppress_health_check=list(HealthCheck))
+@given(worlds(), st.booleans())
+def test_thousands_of_worlds(world: dict[str, Any], native: bool) -> None:
+    check(world, asking() if native else asking_without_percentiles())
 
 
 def asking_without_percentiles() -> Any:

@@ -16,7 +16,7 @@ from dragoman.semantics.model.fields import Aggregate
 from dragoman.semantics.model.references import Reference, SqlText
 
 if TYPE_CHECKING:
-    from sqlglot.tokens import Token
+    from sqlglot.tokenizer_core import Token
 
 _KINDS = {
     "SUM": Aggregate.SUM,

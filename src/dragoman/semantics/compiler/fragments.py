@@ -94,7 +94,7 @@ def _with_holes(sql: SqlText) -> tuple[str, dict[str, Reference]]:
     return "".join(pieces), holes
 
 
-def _parse(text: str, parser: str) -> exp.Expression | None:
+def _parse(text: str, parser: str) -> exp.Expr | None:
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
@@ -104,8 +104,8 @@ def _parse(text: str, parser: str) -> exp.Expression | None:
     except (SqlglotError, RecursionError):
         return None
     tree: Any = found[0] if len(found) == 1 else None
-    statement = isinstance(tree, exp.Query | exp.Command | exp.DDL | exp.DML)
-    if not isinstance(tree, exp.Expression) or (statement and not isinstance(tree, exp.Subquery)):
+    statement = isinstance(tree, exp.Query | exp.Command | exp.DDL)
+    if not isinstance(tree, exp.Expr) or (statement and not isinstance(tree, exp.Subquery)):
         raise PlanError(f"{text[:80]!r} is not an expression.", fix="Write one SQL expression.")
     return tree
 
@@ -123,7 +123,7 @@ class _Found:
 
 
 def _edits(
-    tree: exp.Expression, found: _Found, known: dict[str, tuple[str, str]], qualifier: str
+    tree: exp.Expr, found: _Found, known: dict[str, tuple[str, str]], qualifier: str
 ) -> Iterator[Edit]:
     """Places (start, end) and what comes there; nothing is taken out of subqueries' own columns."""
     from sqlglot import exp
@@ -165,7 +165,7 @@ def _first_identifier(node: exp.Column) -> exp.Identifier | None:
     return None
 
 
-def _in_subquery(node: exp.Expression, tree: exp.Expression) -> bool:
+def _in_subquery(node: exp.Expr, tree: exp.Expr) -> bool:
     from sqlglot import exp
 
     above = node.parent
@@ -196,7 +196,7 @@ def _append(parts: list[str | Reference], new: str | Reference) -> None:
         parts.append(new)
 
 
-def _described(tree: exp.Expression, parts: tuple[str | Reference, ...]) -> Fragment:
+def _described(tree: exp.Expr, parts: tuple[str | Reference, ...]) -> Fragment:
     from sqlglot import exp
 
     aggregates = [node for node in tree.find_all(exp.AggFunc) if _aggregates(node, tree)]
@@ -213,7 +213,7 @@ def _described(tree: exp.Expression, parts: tuple[str | Reference, ...]) -> Frag
     )
 
 
-def _aggregates(node: exp.Expression, tree: exp.Expression) -> bool:
+def _aggregates(node: exp.Expr, tree: exp.Expr) -> bool:
     """Whether it aggregates the rows of the question, and no window's or subquery's."""
     from sqlglot import exp
 
@@ -227,7 +227,7 @@ def _aggregates(node: exp.Expression, tree: exp.Expression) -> bool:
     return True
 
 
-def _strict(tree: exp.Expression) -> bool:
+def _strict(tree: exp.Expr) -> bool:
     from sqlglot import exp
 
     allowed = (
@@ -240,7 +240,7 @@ def _strict(tree: exp.Expression) -> bool:
     )
 
 
-def _type(tree: exp.Expression) -> DataType:
+def _type(tree: exp.Expr) -> DataType:
     """What the text itself says that it gives: by a cast, a comparison or arithmetic."""
     from sqlglot import exp
 

@@ -125,9 +125,7 @@ class Measures:
             kind,
             found.address,
             value,
-            views=frozenset({found.view})
-            | (value.views if value else frozenset())
-            | (key.views if key else frozenset()),
+            views=frozenset({found.view}).union(*[each.views for each in (value, key) if each]),
             key=key,
             zero=kind is Aggregate.SUM,
             fraction=self._fraction(found, kind),
@@ -245,7 +243,7 @@ class Measures:
 
     def _raw_leaf(self, found: Measure, piece: RawAggregate, view: View) -> Leaf:
         value = None if piece.argument is None else self.row_value(piece.argument, view)
-        views = frozenset({view.name}) | (value.views if value else frozenset())
+        views = frozenset({view.name}).union(value.views if value else ())
         return Leaf(view.name, piece.kind, found.address, value, views=views)
 
     def _referred(self, found: Measure, part: Reference, view: View) -> Formula:

@@ -161,6 +161,8 @@ _UNIT = r"((?:fiscal )?(?:second|minute|hour|day|week|month|quarter|year))s?"
 
 
 def _words(text: str) -> str:
+    if not text.isascii():
+        raise BadDate(f"{text[:60]!r} names no time")
     return " ".join(text.lower().split())
 
 

@@ -189,7 +189,7 @@ class _Context:
     depth: int
 
 
-Common = Mapping[str, bool]
+Common = Mapping[str, Any]
 
 
 def _boolean(key: str, body: Mapping[str, Any], common: Common, _: _Context) -> BooleanFilter:
