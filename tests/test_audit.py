@@ -49,7 +49,8 @@ def test_every_change_leaves_a_row_and_no_row_has_a_secret(server: Server) -> No
         tokens.revoke(unit, OPERATOR, tokens.list_tokens(unit)[0].id)
     found = rows(server)
     assert [row["action"] for row in reversed(found)] == [
-        "token.create", "connection.create", "connection.update", "connection.create",
+        "egress.policy", "token.create", "connection.create", "connection.update",
+        "connection.create",
         "environment.create", "environment.update", "environment.delete", "connection.delete",
         "connection.restore", "role.create", "user.create", "role.grant", "token.create",
         "user.attribute", "user.suspend", "user.resume", "token.revoke",

@@ -37,8 +37,9 @@ from dragoman.observability import logs, metrics
 from dragoman.queries import routes as query_routes
 from dragoman.queries.running import RUNNING
 from dragoman.settings import Settings
-from dragoman.store import Store
+from dragoman.store import Store, StoreBusy
 from dragoman.store.migrations import ensure_current
+from dragoman.system import egress as system_egress
 from dragoman.system import routes as system_routes
 from dragoman.vault import KeyRingSource, Vault
 
@@ -52,6 +53,7 @@ RESOURCES = (
     branch_routes.ROUTES,
     query_routes.ROUTES,
     system_routes.ROUTES,
+    system_egress.ROUTES,
 )
 # What else is made when a connection is: in this order, in its transaction.
 events.listen(model_service.follow_connection)
@@ -152,6 +154,8 @@ def create_app(settings: Settings | None = None) -> Application:
 @contextlib.asynccontextmanager
 async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
     log.info("egress", policy=house.network.describe())
+    with contextlib.suppress(StoreBusy):  # a locked store does not stop a start
+        await house.store.write(partial(system_egress.note, policy=house.network))
     log.info("ready", store="sqlite" if house.store.is_sqlite else "postgres")
     lost = await house.store.read(secrets.keys_in_use)
     lost = {key: count for key, count in lost.items() if house.keys.current().find(key) is None}

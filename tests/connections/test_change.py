@@ -299,3 +299,20 @@ def _located_and_opened(server: Server, connection_id: str) -> Target:
 
     assert server.http.portal is not None
     return server.http.portal.call(read)
+
+
+def test_a_change_of_what_has_changed_since_is_refused(server: Server) -> None:
+    made = server.create(includeSchemas="a")
+    place = f"{CONNECTIONS}/{made}"
+    read = server.root.get(place).headers["etag"]
+    first = server.root.patch(place, json={"includeSchemas": "b"}, headers={"If-Match": read})
+    assert first.status_code == 200
+    late = server.root.patch(place, json={"includeSchemas": "c"}, headers={"If-Match": read})
+    assert_error(late, 412)
+    now = server.root.get(place)
+    assert now.json()["connection"]["includeSchemas"] == "b"
+    assert late.headers["etag"] == now.headers["etag"] != read
+    for tags in (f'"x", {now.headers["etag"]}', "*"):
+        again = server.root.patch(place, json={"includeSchemas": "d"}, headers={"If-Match": tags})
+        assert again.status_code == 200
+    assert server.root.patch(place, json={"includeSchemas": "e"}).status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,23 @@ def test_dialects_are_described(sqlite_server: Server) -> None:
     answer = sqlite_server.member("m@example.com").get("/api/v1/dialects")
     assert answer.status_code == 200
     assert [each["name"] for each in answer.json()["dialects"]] == sorted(NAMES)
+
+
+def test_the_egress_policy_is_shown_to_admins_and_every_change_is_on_record(
+    tmp_path: Path, store_url: str
+) -> None:
+    def start(**changes: str) -> list[tuple[str | None, str]]:
+        settings = settings_for(tmp_path / "home", store_url, **changes)
+        with running_server(settings) as server:
+            told = server.root.get("/api/v1/egress").json()
+            assert told == {"policy": server.house.network.describe()}
+            assert_error(server.member(f"{uuid.uuid4()}@example.com").get("/api/v1/egress"), 403)
+            page = server.root.get("/api/v1/audit-log?action=egress.policy").json()
+        policies = [(row["before"], row["after"]) for row in page["records"]]
+        return [
+            (before and before["policy"][:10], after["policy"][:10]) for before, after in policies
+        ]
+
+    assert start() == [(None, "egress any")]
+    assert start() == [(None, "egress any")]
+    assert start(egress="list") == [("egress any", "egress lis"), (None, "egress any")]

@@ -16,6 +16,7 @@ from dragoman.access.principal import Principal
 from dragoman.api.errors import (
     BadRequest,
     PayloadTooLarge,
+    PreconditionFailed,
     RequestTimeout,
 )
 from dragoman.api.routing import Route
@@ -118,6 +119,16 @@ class Call:
         # A value may stand in quotes; none of ours has a blank, a comma or a quote inside.
         bare = sent.replace('"', "").replace(" ", "").replace(";", ",")
         return wanted in bare.split(",")
+
+    def require_match(self, tag: str) -> None:
+        """Raise `PreconditionFailed` when `If-Match` (RFC 9110) names other tags only."""
+        sent = self.request.headers.getlist("if-match")
+        named = {part.strip() for value in sent for part in value.split(",")}
+        if named and not named & {tag, "*"}:
+            raise PreconditionFailed(
+                "Precondition Failed: it was changed since it was read; read it again",
+                headers={"ETag": tag},
+            )
 
     async def read(self, work: Work[T]) -> T:
         """Run a reading unit of work for this request."""

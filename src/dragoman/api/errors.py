@@ -113,6 +113,12 @@ class Gone(ApiError):
     status = 410
 
 
+class PreconditionFailed(ApiError):
+    """The resource is not as the request says it should be (RFC 9110 section 13)."""
+
+    status = 412
+
+
 class PayloadTooLarge(ApiError):
     """The body is larger than the server takes."""
 

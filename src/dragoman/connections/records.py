@@ -39,6 +39,11 @@ class Connection:
         """The name people see."""
         return str(self.settings["name"])
 
+    @property
+    def tag(self) -> str:
+        """The entity tag; another one after each change."""
+        return f'"{self.version}"'
+
 
 def load(unit: UnitOfWork, connection_id: str) -> Connection | None:
     """A stored connection, in the trash or not, whoever asks."""

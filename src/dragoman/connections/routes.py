@@ -27,6 +27,7 @@ from dragoman.store import UnitOfWork
 
 TAG = "Connections"
 STRICT = Parameter("Prefer", "`handling=strict`: a property the dialect does not use is refused.")
+IF_MATCH = Parameter("If-Match", "The ETag that was read; 412 when it has changed since.")
 IDEMPOTENT = Parameter("Idempotency-Key", "The same key and body within 24 hours: the same answer.")
 
 
@@ -70,11 +71,12 @@ async def list_connections(call: Call) -> Response:
 async def get(call: Call) -> Response:
     connection_id = call.id()
 
-    def work(unit: UnitOfWork) -> dict[str, Any]:
+    def work(unit: UnitOfWork) -> tuple[dict[str, Any], str]:
         found = service.get(unit, call.principal, connection_id, Permission.CONNECTIONS_READ)
-        return service.detail(unit, found)
+        return service.detail(unit, found), found.tag
 
-    return answer({"connection": await call.read(work)})
+    detail, tag = await call.read(work)
+    return answer({"connection": detail}, headers={"ETag": tag})
 
 
 async def update(call: Call) -> Response:
@@ -86,6 +88,7 @@ async def update(call: Call) -> Response:
 
     def work(unit: UnitOfWork) -> StatusMessage:
         found = service.get(unit, call.principal, connection_id, Permission.CONNECTIONS_UPDATE)
+        call.require_match(found.tag)
         draft = changes.draft(call.house, unit, found, body, strict=strict)
         vault = call.house.vault
         message = service.change(unit, vault, call.principal, found, draft, environment)
@@ -216,8 +219,8 @@ ROUTES = (
         TAG,
         body=bodies.UPDATE,
         answer=StatusMessage,
-        headers=(STRICT,),
-        errors=(400, 404, 409),
+        headers=(IF_MATCH, STRICT),
+        errors=(400, 404, 409, 412),
     ),
     Route(
         "DELETE",
