@@ -16,6 +16,11 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
+def is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
+    """Whether it is a map that may be changed: a copy that somebody made."""
+    return isinstance(value, dict)
+
+
 def mapping(value: object) -> Mapping[str, Any]:
     """The value if it is a map, else an empty one."""
     return value if is_map(value) else {}

@@ -90,6 +90,9 @@ class Composer:
         """The path of a value inside another; a quick pass keeps none."""
         return path
 
+    def closed(self, event: Any) -> None:
+        """A collection has ended."""
+
     def _value(self, event: Any, depth: int, path: YamlPath) -> Any:
         kind = event.__class__
         self._size += 1
@@ -129,6 +132,7 @@ class Composer:
                 self.trouble("duplicate_key", f'Duplicate key "{key}"', "Keep one.", event, inner)
             else:
                 made[key] = value
+        self.closed(event)
         for event, value in merged:
             self._merge(made, event, value, path)
         return made
@@ -137,6 +141,7 @@ class Composer:
         made: list[Any] = []
         while type(event := self._next()) is not SequenceEndEvent:
             made.append(self._value(event, depth, self.child(path, len(made), event)))
+        self.closed(event)
         return made
 
     def _key(self, event: Any, path: YamlPath) -> str:

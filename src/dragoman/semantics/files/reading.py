@@ -79,6 +79,12 @@ def view_reference(text: str) -> str | None:
     return found[1] if found else None
 
 
+def head_of(text: str) -> str:
+    """The comments and blank lines before the data."""
+    found = _BEFORE_DATA.match(text)
+    return found[0] if found else ""
+
+
 def _compose(text: str) -> tuple[Any, list[Trouble], bool]:
     """The data; the slow pass, which finds every problem, runs only where there is one."""
     import yaml
