@@ -40,6 +40,7 @@ from dragoman.settings import Settings
 from dragoman.store import Store, StoreBusy
 from dragoman.store.migrations import ensure_current
 from dragoman.system import egress as system_egress
+from dragoman.system import job_routes
 from dragoman.system import routes as system_routes
 from dragoman.vault import KeyRingSource, Vault
 
@@ -52,6 +53,7 @@ RESOURCES = (
     model_routes.ROUTES,
     branch_routes.ROUTES,
     query_routes.ROUTES,
+    job_routes.ROUTES,
     system_routes.ROUTES,
     system_egress.ROUTES,
 )

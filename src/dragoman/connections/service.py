@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import select, update
 
-from dragoman import audit
+from dragoman import audit, jobs
 from dragoman.access.policy import RULES, Permission, allow
 from dragoman.access.principal import Principal
 from dragoman.access.roles import Role
 from dragoman.api.errors import BadRequest, Conflict, Forbidden, Gone, NotFound
-from dragoman.connections import secrets
+from dragoman.connections import listing, secrets
 from dragoman.connections.events import Event, announce
 from dragoman.connections.listing import reached
 from dragoman.connections.records import Connection, columns, environment_columns, load, row_of
@@ -66,6 +66,13 @@ def get(
     if found.deleted_at is not None:
         raise _missing(connection_id)
     return found
+
+
+def readable(unit: UnitOfWork, principal: Principal) -> list[str] | None:
+    """Ids of the connections that the principal may read; None means every one."""
+    if principal.organization_admin:
+        return None
+    return [row.id for row in listing.list_visible(unit, principal, listing.ListFilter())]
 
 
 def detail(unit: UnitOfWork, connection: Connection) -> dict[str, Any]:
@@ -120,6 +127,7 @@ def delete(unit: UnitOfWork, principal: Principal, connection_id: str) -> None:
     if unit.db.execute(update(table).where(mine).values(values)).rowcount == 0:
         raise Gone("Connection already archived")
     secrets.wipe(unit, connection_id)
+    jobs.cancel(unit, connection_id, "The connection was deleted.")
     audit.record(unit, principal, "connection.delete", ("connection", connection_id))
     _tell(unit, principal, connection_id, Event.DELETED)
 
