@@ -99,4 +99,5 @@ def test_descriptions_are_json_and_mark_secrets(dialect: str) -> None:
     required = {p["name"] for p in told["properties"] if p["required"]}
     assert required <= set(bodies.body(dialect))
     assert isinstance(told["driver"]["installed"], bool)
-    assert told["proof"] == declared.proof.value != Proof.DECLARED.value
+    assert told["proof"] == declared.proof.value
+    assert declared.live == (declared.proof is not Proof.DECLARED)

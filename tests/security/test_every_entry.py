@@ -40,7 +40,7 @@ HOSTS = (
     "metadata.google.internal.:80/",
 )
 WITH_HOST = (
-    "clickhouse", "databricks_lakebase", "exasol", "mariadb", "mssql", "mysql", "oracle",
+    "clickhouse", "databricks_lakebase", "exasol", "fabric", "mariadb", "mssql", "mysql", "oracle",
     "postgres", "redshift", "sap_hana", "starrocks", "trino",
 )  # fmt: skip
 REFUSED: list[tuple[str, dict[str, Any]]] = [

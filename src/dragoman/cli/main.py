@@ -73,7 +73,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """An open, self-hosted analytics server for 17 SQL dialects and DuckDB."""
+    """An open, self-hosted analytics server for 18 SQL dialects and DuckDB."""
     del version
     if home is not None:
         # The environment, so that server workers and child processes see the same home.

@@ -8,7 +8,7 @@ from dragoman.connections.listing import ListFilter
 from dragoman.dialects import registry
 
 # Spellings of the May contract's list filter that are no dialect of ours, or another's name.
-FILTER_ALIASES = {"sqlserver": "mssql", "singlestore": "singlestore", "fabric": "fabric"}
+FILTER_ALIASES = {"sqlserver": "mssql", "singlestore": "singlestore"}
 
 
 def list_filter(query: dict[str, str]) -> ListFilter:
