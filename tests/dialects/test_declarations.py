@@ -1,4 +1,4 @@
-"""Every dialect, by its declaration: what is true of all of them, without a case for any of them."""
+"""Every dialect, by its declaration: what is true of all, without a case for any of them."""
 
 from __future__ import annotations
 

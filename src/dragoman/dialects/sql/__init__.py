@@ -14,7 +14,12 @@ from dragoman.dialects.sql.functions import SqlFunctions
 __all__ = ["SqlFunctions", "table"]
 
 # Dialects whose SQL is another's.
-_SAME_AS = {"databricks_lakebase": "postgres", "motherduck": "duckdb", "athena": "trino"}
+_SAME_AS = {
+    "databricks_lakebase": "postgres",
+    "motherduck": "duckdb",
+    "athena": "trino",
+    "fabric": "mssql",
+}
 
 
 @functools.cache
