@@ -36,6 +36,8 @@ from dragoman.models import service as model_service
 from dragoman.observability import logs, metrics
 from dragoman.queries import routes as query_routes
 from dragoman.queries.running import RUNNING
+from dragoman.schedules import routes as schedule_routes
+from dragoman.schedules import service as schedules
 from dragoman.settings import Settings
 from dragoman.store import Store, StoreBusy
 from dragoman.store.migrations import ensure_current
@@ -53,6 +55,7 @@ RESOURCES = (
     model_routes.ROUTES,
     branch_routes.ROUTES,
     query_routes.ROUTES,
+    schedule_routes.ROUTES,
     job_routes.ROUTES,
     system_routes.ROUTES,
     system_egress.ROUTES,
@@ -88,9 +91,16 @@ def open_house(settings: Settings) -> House:
         circuits=Circuits(metrics.circuit_changed),
         authenticator=TokenDirectory(),
         blocking=ThreadPoolExecutor(BLOCKING_THREADS, thread_name_prefix="database"),
-        jobs=Jobs(),
+        jobs=background(),
         routes=routes(),
     )
+
+
+def background() -> Jobs:
+    """The work beside the requests: which function does which kind, and what is done each second."""
+    jobs = Jobs()
+    jobs.every_second(schedules.run_due)
+    return jobs
 
 
 def configure_logs(settings: Settings) -> None:

@@ -25,6 +25,7 @@ class Permission(StrEnum):
     CONNECTIONS_DELETE = "connections:delete"
     CONNECTIONS_TEST = "connections:test"
     CONNECTIONS_SQL = "connections:sql"
+    SCHEDULES_MANAGE = "schedules:manage"
     ENVIRONMENTS_MANAGE = "environments:manage"
     MODELS_LIST = "models:list"
     MODELS_READ = "models:read"
@@ -60,6 +61,7 @@ RULES: dict[Permission, Rule] = {
     Permission.CONNECTIONS_DELETE: Rule(role=Role.CONNECTION_ADMIN),
     Permission.CONNECTIONS_TEST: Rule(role=Role.CONNECTION_ADMIN),
     Permission.CONNECTIONS_SQL: Rule(role=Role.QUERIER),
+    Permission.SCHEDULES_MANAGE: Rule(role=Role.CONNECTION_ADMIN),
     Permission.ENVIRONMENTS_MANAGE: Rule(),
     # As the connections' list.
     Permission.MODELS_LIST: Rule(signed_in=True),

@@ -1,0 +1,1 @@
+"""Schedules that refresh the schema of a connection."""
