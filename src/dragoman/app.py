@@ -97,7 +97,7 @@ def open_house(settings: Settings) -> House:
 
 
 def background() -> Jobs:
-    """The work beside the requests: which function does which kind, and what is done each second."""
+    """The work beside the requests: who does which kind of job, and the duties of each second."""
     jobs = Jobs()
     jobs.every_second(schedules.run_due)
     return jobs

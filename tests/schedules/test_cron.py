@@ -67,7 +67,11 @@ def test_published_examples(expression: str) -> None:
 
 def test_small_letters_blanks_and_the_wrapper_are_the_same_schedule() -> None:
     plain = cron.parse("0 18 ? * MON-FRI *", "UTC")
-    for other in ("cron(0 18 ? * mon-fri *)", "  0  18 ?\t* Mon-Fri * ", "CRON( 0 18 ? * MON-FRI * )"):
+    for other in (
+        "cron(0 18 ? * mon-fri *)",
+        "  0  18 ?\t* Mon-Fri * ",
+        "CRON( 0 18 ? * MON-FRI * )",
+    ):
         assert cron.parse(other, "UTC") == plain
 
 
@@ -126,7 +130,7 @@ def test_a_time_that_the_clock_has_twice_runs_once() -> None:
         ("0 0 * * ?", "has 5 fields"),
         ("", "has 0 fields"),
         ("rate(5 minutes)", "has 2 fields"),
-        ("0 0 ١ * ? *", "day-of-month"),
+        ("0 0 \u0661 * ? *", "day-of-month"),  # a digit, but not of ASCII
         ("0," * 150 + "0 0 * * ? *", "longer than"),
     ],
 )
@@ -137,14 +141,19 @@ def test_a_mistake_is_told_with_its_field(expression: str, field: str) -> None:
     assert told.value.field == "schedule"
 
 
-@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "EST5EDT4", "../etc/passwd", "/etc/localtime"])
+@pytest.mark.parametrize(
+    "zone", ["", "Mars/Olympus", "EST5EDT4", "../etc/passwd", "/etc/localtime"]
+)
 def test_a_zone_that_is_none_is_told(zone: str) -> None:
     with pytest.raises(cron.WrongSchedule) as told:
         cron.parse("0 0 * * ? *", zone)
     assert told.value.field == "timezone"
 
 
-@given(st.text(max_size=30) | st.lists(st.sampled_from("0 1 5 * ? L W # - , / MON".split() + [" "])).map("".join))
+_PIECES = ["0", "1", "5", "*", "?", "L", "W", "#", "-", ",", "/", "MON", " "]
+
+
+@given(st.text(max_size=30) | st.lists(st.sampled_from(_PIECES)).map("".join))
 def test_no_text_does_worse_than_a_refusal(text: str) -> None:
     try:
         schedule = cron.parse(text, "Europe/Berlin")
@@ -160,8 +169,10 @@ def _expanded(low: int, high: int) -> st.SearchStrategy[tuple[str, set[int]]]:
     several = st.sets(value, min_size=1, max_size=4).map(
         lambda found: (",".join(map(str, sorted(found))), found)
     )
-    spans = st.tuples(value, value).map(sorted).map(
-        lambda pair: (f"{pair[0]}-{pair[1]}", set(range(pair[0], pair[1] + 1)))
+    spans = (
+        st.tuples(value, value)
+        .map(sorted)
+        .map(lambda pair: (f"{pair[0]}-{pair[1]}", set(range(pair[0], pair[1] + 1))))
     )
     steps = st.tuples(value, st.integers(max(low, 1), high)).map(
         lambda pair: (f"{pair[0]}/{pair[1]}", set(range(pair[0], high + 1, pair[1])))

@@ -1,8 +1,8 @@
 """When a schedule is due: AWS's six-field cron in a time zone (contract §2.6).
 
-The fields are minute, hour, day of month, month, day of week, year; see
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cron-expressions.html. aws-croniter reads
-them and counts; here is what it leaves open: which field is wrong, and the clock of a place.
+The fields are minute, hour, day of month, month, day of week, year
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cron-expressions.html). aws-croniter
+reads them and counts; here is what it leaves open: which field is wrong, and the clock of a place.
 
 A clock that goes forward skips what would fall into the gap, and what falls into the hour that a
 clock has twice runs the first time only, as with EventBridge Scheduler.

@@ -48,16 +48,16 @@ def _step(field: str) -> int | None:
 def _days(day: str, weekday: str) -> str | None:
     if "*" in (day, weekday):
         return "daily"
-    if weekday == "?":
-        return _of_month(day)
+    return _of_month(day) if weekday == "?" else _of_week(weekday)
+
+
+def _of_week(weekday: str) -> str | None:
     if weekday in ("MON-FRI", "2-6"):
         return "every weekday"
     name, hash_, nth = weekday.partition("#")
     if hash_:
         return f"on the {_ORDINALS[int(nth) - 1]} {_day(name)} of every month"
-    if weekday == "L":
-        return "every Saturday"
-    if weekday.endswith("L"):
+    if weekday.endswith("L") and weekday != "L":
         return f"on the last {_day(weekday[:-1])} of every month"
     names = [_day(each) for each in weekday.split(",")]
     return None if None in names else "every " + " and ".join(str(each) for each in names)
@@ -76,4 +76,6 @@ def _of_month(day: str) -> str | None:
 def _day(text: str) -> str | None:
     if text in _SHORT:
         return _DAYS[_SHORT.index(text)]
+    if text == "L":
+        return _DAYS[-1]
     return _DAYS[int(text) - 1] if text.isdigit() else None

@@ -46,9 +46,7 @@ def create(
     return _told(unit, principal, "schedule.create", connection_id, row["id"])
 
 
-def list_all(
-    unit: UnitOfWork, principal: Principal, connection_id: str
-) -> list[RefreshSchedule]:
+def list_all(unit: UnitOfWork, principal: Principal, connection_id: str) -> list[RefreshSchedule]:
     """The schedules of a connection, oldest first. Raises as `connections.get`."""
     _authorise(unit, principal, connection_id)
     mine = select(table).where(table.c.connection_id == connection_id)
@@ -76,14 +74,10 @@ def change(
     before = _row(unit, connection_id, schedule_id)
     values = _values(unit, body, before.disabled_at)
     unit.db.execute(update(table).where(table.c.id == schedule_id).values(values))
-    return _told(
-        unit, principal, "schedule.update", connection_id, schedule_id, _schedule(before)
-    )
+    return _told(unit, principal, "schedule.update", connection_id, schedule_id, _schedule(before))
 
 
-def remove(
-    unit: UnitOfWork, principal: Principal, connection_id: str, schedule_id: str
-) -> None:
+def remove(unit: UnitOfWork, principal: Principal, connection_id: str, schedule_id: str) -> None:
     """Delete a schedule; a refresh that it began goes on. Raises as `get`."""
     before = get(unit, principal, connection_id, schedule_id)
     unit.db.execute(delete(table).where(table.c.id == schedule_id))
