@@ -33,17 +33,17 @@ def create(
 ) -> RefreshSchedule:
     """Add a schedule to a connection. Raises `BadRequest`, and as `connections.get`."""
     _authorise(unit, principal, connection_id)
-    row = {
-        "id": str(uuid.uuid4()),
-        "connection_id": connection_id,
-        "hard_refresh": False,
-        "disabled_at": None,
-        "created_by": principal.user_id,
-        "created_at": unit.now,
-    }
-    row |= _values(unit, body, row["disabled_at"])
-    unit.db.execute(insert(table).values(row))
-    return _told(unit, principal, "schedule.create", connection_id, row["id"])
+    schedule_id = str(uuid.uuid4())
+    row = {"hard_refresh": False, **_values(unit, body, disabled_at=None)}
+    made = insert(table).values(
+        **row,
+        id=schedule_id,
+        connection_id=connection_id,
+        created_by=principal.user_id,
+        created_at=unit.now,
+    )
+    unit.db.execute(made)
+    return _told(unit, principal, "schedule.create", connection_id, schedule_id)
 
 
 def list_all(unit: UnitOfWork, principal: Principal, connection_id: str) -> list[RefreshSchedule]:
@@ -129,7 +129,7 @@ def _values(unit: UnitOfWork, body: ScheduleBody, disabled_at: str | None) -> di
         raise _refusal("schedule", "never comes due from now on")
     if body.disabled is not msgspec.UNSET:
         disabled_at = (disabled_at or unit.now) if body.disabled else None
-    values = {
+    values: dict[str, Any] = {
         "schedule": schedule.expression,
         "timezone": schedule.timezone,
         "disabled_at": disabled_at,
