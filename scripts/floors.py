@@ -11,7 +11,7 @@ from importlinter import Contract, ContractCheck, fields, output
 
 PACKAGE = "dragoman"
 ENTRY = f"{PACKAGE}.app"
-SERVICES = (["service"], ["dialling"], ["sessions"])
+SERVICES = (["service"], ["dialling"], ["sessions"], ["events"])
 
 
 class ResourcesContract(Contract):

@@ -21,6 +21,8 @@ from dragoman import settings as configuration
 from dragoman.api.dispatch import Dispatcher
 from dragoman.api.ratelimit import Limit, limiter
 from dragoman.api.routing import Route, Router
+from dragoman.catalog import refresh as catalog_refresh
+from dragoman.catalog import service as catalog_service
 from dragoman.connections import dialect_routes, environment_routes, events, secrets
 from dragoman.connections import routes as connection_routes
 from dragoman.dialects.breaker import Circuits
@@ -62,6 +64,7 @@ RESOURCES = (
 )
 # What else is made when a connection is: in this order, in its transaction.
 events.listen(model_service.follow_connection)
+events.build_with(catalog_service.follow_connection)
 FLUSH_SECONDS = 5.0
 BLOCKING_THREADS = 32
 
@@ -175,6 +178,7 @@ async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
         log.error("secrets are sealed with keys that are not there", keys=lost)
     # What start-up made lives as long as the process: the collector need not look at it again.
     gc.freeze()
+    house.jobs.register(catalog_refresh.KIND, catalog_refresh.refresh)
     house.jobs.start(house)
     keeper = asyncio.create_task(_keep_house(house))
     try:

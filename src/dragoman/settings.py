@@ -91,6 +91,9 @@ class Settings:
     )
     max_body_bytes: int = _setting(1_000_000, "Largest JSON body of a request, in bytes.")
     max_queries_per_connection: int = _setting(10, "Queries at once on one connection.")
+    build_schema_on_create: Literal["on", "off"] = _setting(
+        "on", "Read a database's catalog when its connection is made, restored or changed."
+    )
     shutdown_seconds: int = _setting(20, "Time that running queries get when the server stops.")
     metrics: Literal["loopback", "open", "off"] = _setting(
         "loopback", "Who may read /metrics: clients on this machine, everybody, nobody."
@@ -119,6 +122,11 @@ class Settings:
             return None
         named = self.home / "logs" / "server.log"
         return named if self.log_file == "auto" else Path(self.log_file).expanduser()
+
+    @property
+    def builds_schema(self) -> bool:
+        """Whether a connection's catalog is read without being asked for."""
+        return self.build_schema_on_create == "on"
 
     @property
     def store_url(self) -> SecretStr:

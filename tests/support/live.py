@@ -71,7 +71,12 @@ class LiveServer:
 def environment(home: Path, settings: Mapping[str, object] | None = None) -> dict[str, str]:
     """The environment of a server process: this one's, without its DRAGOMAN_ variables."""
     mine = {k: v for k, v in os.environ.items() if not k.startswith("DRAGOMAN_")}
-    defaults = {"rate_limit_per_minute": 0, "login_failures_per_minute": 0, "home": home}
+    defaults = {
+        "rate_limit_per_minute": 0,
+        "login_failures_per_minute": 0,
+        "build_schema_on_create": "off",
+        "home": home,
+    }
     given = {**defaults, **(settings or {})}
     return {**mine, **{f"DRAGOMAN_{name.upper()}": str(value) for name, value in given.items()}}
 

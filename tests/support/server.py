@@ -128,8 +128,12 @@ class Server:
 
 
 def settings_for(home: Path, store_url: str | None = None, **changes: Any) -> Settings:
-    """Settings of a test server: no limits unless a test asks for them."""
-    free: dict[str, Any] = {"rate_limit_per_minute": 0, "login_failures_per_minute": 0}
+    """Settings of a test server: no limits, and no catalog read, unless a test asks for them."""
+    free: dict[str, Any] = {
+        "rate_limit_per_minute": 0,
+        "login_failures_per_minute": 0,
+        "build_schema_on_create": "off",
+    }
     if store_url is not None:
         free["database_url"] = SecretStr(store_url)
     return load({}, home=home, **{**free, "log_level": "error", **changes})

@@ -26,6 +26,8 @@ class Permission(StrEnum):
     CONNECTIONS_TEST = "connections:test"
     CONNECTIONS_SQL = "connections:sql"
     SCHEDULES_MANAGE = "schedules:manage"
+    CATALOG_READ = "catalog:read"
+    CATALOG_REFRESH = "catalog:refresh"
     ENVIRONMENTS_MANAGE = "environments:manage"
     MODELS_LIST = "models:list"
     MODELS_READ = "models:read"
@@ -62,6 +64,8 @@ RULES: dict[Permission, Rule] = {
     Permission.CONNECTIONS_TEST: Rule(role=Role.CONNECTION_ADMIN),
     Permission.CONNECTIONS_SQL: Rule(role=Role.QUERIER),
     Permission.SCHEDULES_MANAGE: Rule(role=Role.CONNECTION_ADMIN),
+    Permission.CATALOG_READ: Rule(role=Role.QUERIER),
+    Permission.CATALOG_REFRESH: Rule(role=Role.CONNECTION_ADMIN),
     Permission.ENVIRONMENTS_MANAGE: Rule(),
     # As the connections' list.
     Permission.MODELS_LIST: Rule(signed_in=True),

@@ -112,5 +112,6 @@ def _save(house: House, draft: Draft) -> str:
     from dragoman.access.principal import OPERATOR
     from dragoman.connections import service
 
+    build = house.settings.builds_schema
     with house.store.begin(local.origin()) as unit:
-        return service.create(unit, house.vault, OPERATOR, draft)
+        return service.create(unit, house.vault, OPERATOR, draft, build=build)

@@ -117,8 +117,9 @@ def _one(house: House, unit: UnitOfWork, body: Body, found: Connection | None) -
         for name in {**before, **after}
         if before.get(name) != after.get(name)
     }
+    build = house.settings.builds_schema
     if found is None:
-        connection_id = service.create(unit, house.vault, OPERATOR, draft)
+        connection_id = service.create(unit, house.vault, OPERATOR, draft, build=build)
         if environment is not None:
             made = service.get(unit, OPERATOR, connection_id, Permission.CONNECTIONS_UPDATE)
             service.change(unit, house.vault, OPERATOR, made, draft, environment)
@@ -126,7 +127,7 @@ def _one(house: House, unit: UnitOfWork, body: Body, found: Connection | None) -
     if not differences:
         return None
     # The references go along each time, since a secret does not follow to a new address by itself.
-    service.change(unit, house.vault, OPERATOR, found, draft, environment)
+    service.change(unit, house.vault, OPERATOR, found, draft, environment, build=build)
     return _change("update", found.name, found.dialect, found.id, differences)
 
 

@@ -26,6 +26,7 @@ class Event(StrEnum):
 # The connection is given as it is after the event.
 Listener = Callable[[UnitOfWork, Principal, Connection, Event], None]
 _listeners: list[Listener] = []
+_builders: list[Listener] = []
 
 
 def listen(*listeners: Listener) -> None:
@@ -33,7 +34,15 @@ def listen(*listeners: Listener) -> None:
     _listeners.extend(each for each in listeners if each not in _listeners)
 
 
-def announce(unit: UnitOfWork, principal: Principal, connection: Connection, event: Event) -> None:
+def build_with(*builders: Listener) -> None:
+    """Have these see to the schema model: told, after all others, of events that ask for it
+    (setting `build_schema_on_create`)."""
+    _builders.extend(each for each in builders if each not in _builders)
+
+
+def announce(
+    unit: UnitOfWork, principal: Principal, connection: Connection, event: Event, *, build: bool
+) -> None:
     """Tell everybody who listens."""
-    for listener in _listeners:
+    for listener in (*_listeners, *(_builders if build else ())):
         listener(unit, principal, connection, event)

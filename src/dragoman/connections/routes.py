@@ -45,12 +45,16 @@ async def _create(call: Call, raw: bytes, test: bool) -> Answer:
     if test:
         _require(await dialling.diagnose_draft(call.house, draft))
 
+    build = call.house.settings.builds_schema
+
     def work(unit: UnitOfWork) -> Answer:
-        made = service.create(unit, call.house.vault, call.principal, draft)
+        made = service.create(unit, call.house.vault, call.principal, draft, build=build)
         body = Created(data=made, warnings=drafts.warnings(draft))
         return Answer(201, msgspec.json.encode(body))
 
-    return await idempotency.once(call, raw, work)
+    done = await idempotency.once(call, raw, work)
+    call.house.jobs.wake()
+    return done
 
 
 async def _new_draft(call: Call, body: dict[str, Any]) -> Draft:
@@ -90,12 +94,15 @@ async def update(call: Call) -> Response:
         found = service.get(unit, call.principal, connection_id, Permission.CONNECTIONS_UPDATE)
         call.require_match(found.tag)
         draft = changes.draft(call.house, unit, found, body, strict=strict)
-        vault = call.house.vault
-        message = service.change(unit, vault, call.principal, found, draft, environment)
+        vault, build = call.house.vault, call.house.settings.builds_schema
+        message = service.change(
+            unit, vault, call.principal, found, draft, environment, build=build
+        )
         return StatusMessage(message, warnings=drafts.warnings(draft, only=changes.present(body)))
 
     done = await call.write(work)
     call.house.connection_changed(connection_id)
+    call.house.jobs.wake()
     return answer(done)
 
 
@@ -115,10 +122,13 @@ async def restore(call: Call) -> Response:
         service.require_same_dialect(found, body.get("dialect"))
         merged = {**service.stored_body(found), **changes.present(body)}
         draft = drafts.check(call.house, merged, problems=service.role_problems(unit, merged))
-        service.restore(unit, call.house.vault, call.principal, found, draft)
+        vault, build = call.house.vault, call.house.settings.builds_schema
+        service.restore(unit, vault, call.principal, found, draft, build=build)
         return StatusMessage("Connection restored.", warnings=drafts.warnings(draft))
 
-    return answer(await call.write(work))
+    done = await call.write(work)
+    call.house.jobs.wake()
+    return answer(done)
 
 
 async def test_body(call: Call) -> Response:

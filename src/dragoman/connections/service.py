@@ -28,8 +28,13 @@ from dragoman.store.prepared import PreparedInsert
 from dragoman.vault import Vault
 
 
-def create(unit: UnitOfWork, vault: Vault, principal: Principal, draft: Draft) -> str:
-    """Save a checked draft; returns the new id. Raises `Forbidden`, `BadRequest` (role)."""
+def create(
+    unit: UnitOfWork, vault: Vault, principal: Principal, draft: Draft, *, build: bool = False
+) -> str:
+    """Save a checked draft; returns the new id. Raises `Forbidden`, `BadRequest` (role).
+
+    `build`: read the catalog at once, by a job of the same transaction.
+    """
     may_create(unit, principal)
     settings = _settled(unit, draft)
     connection_id = str(uuid.uuid4())
@@ -50,7 +55,7 @@ def create(unit: UnitOfWork, vault: Vault, principal: Principal, draft: Draft) -
     after = {**settings, "secrets": sorted(draft.secrets)}
     audit.record(unit, principal, "connection.create", ("connection", connection_id), after=after)
     made = Connection(connection_id, settings, 1, None, None, unit.now, unit.now, None)
-    announce(unit, principal, made, Event.CREATED)
+    announce(unit, principal, made, Event.CREATED, build=build)
     return connection_id
 
 
@@ -95,10 +100,13 @@ def change(
     connection: Connection,
     draft: Draft,
     environment: EnvironmentUserAttribute | msgspec.UnsetType | None = msgspec.UNSET,
+    *,
+    build: bool = False,
 ) -> str:
     """Save a changed draft over the connection; returns sentences that say what changed.
 
-    `draft` holds all settings as they shall be, and the secrets that were sent again.
+    `draft` holds all settings as they shall be, and the secrets that were sent again. `build`:
+    read the catalog again where the change concerns it.
     Raises `BadRequest` when a stored secret would travel to another destination.
     """
     settings = _settled(unit, draft)
@@ -113,7 +121,7 @@ def change(
     if environment is not msgspec.UNSET:
         told["environmentUserAttribute"] = msgspec.to_builtins(environment)
     audit.record(unit, principal, "connection.update", ("connection", connection.id), before, told)
-    _tell(unit, principal, connection.id, Event.CHANGED)
+    _tell(unit, principal, connection.id, Event.CHANGED, build=build)
     return _sentences(set(after), bool(draft.secrets), environment is not msgspec.UNSET)
 
 
@@ -141,11 +149,17 @@ def deleted(unit: UnitOfWork, principal: Principal, connection_id: str) -> Conne
 
 
 def restore(
-    unit: UnitOfWork, vault: Vault, principal: Principal, connection: Connection, draft: Draft
+    unit: UnitOfWork,
+    vault: Vault,
+    principal: Principal,
+    connection: Connection,
+    draft: Draft,
+    *,
+    build: bool = False,
 ) -> None:
     """Bring a connection back from the trash with the draft's settings and new secrets.
 
-    Raises `Conflict` when another request was faster.
+    `build`: read its catalog at once. Raises `Conflict` when another request was faster.
     """
     settings = _settled(unit, draft)
     values = {**columns(settings), "deleted_at": None, "version": connection.version + 1}
@@ -153,7 +167,7 @@ def restore(
     secrets.put(unit, vault, connection.id, settings, draft.secrets)
     after = {**settings, "secrets": sorted(draft.secrets)}
     audit.record(unit, principal, "connection.restore", ("connection", connection.id), after=after)
-    _tell(unit, principal, connection.id, Event.RESTORED)
+    _tell(unit, principal, connection.id, Event.RESTORED, build=build)
 
 
 def stored_body(connection: Connection) -> dict[str, Any]:
@@ -208,10 +222,17 @@ def reachable(
     return {row.id: row.deleted_at for row in unit.db.execute(statement)}
 
 
-def _tell(unit: UnitOfWork, principal: Principal, connection_id: str, event: Event) -> None:
+def _tell(
+    unit: UnitOfWork,
+    principal: Principal,
+    connection_id: str,
+    event: Event,
+    *,
+    build: bool = False,
+) -> None:
     now = load(unit, connection_id)
     if now is not None:
-        announce(unit, principal, now, event)
+        announce(unit, principal, now, event, build=build)
 
 
 def _authorised(

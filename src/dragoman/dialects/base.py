@@ -363,3 +363,7 @@ class Dialect(ABC):
     def quote(self, identifier: str) -> str:
         """The identifier in this dialect's quotes, every character kept."""
         return '"' + identifier.replace('"', '""') + '"'
+
+    def default_schema(self, settings: Mapping[str, Any]) -> str:
+        """The schema of names that are written without one; empty where there is none."""
+        return str(settings.get("defaultSchema") or "")

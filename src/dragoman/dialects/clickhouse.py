@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from dragoman.dialects.base import (
     Authentication,
@@ -85,6 +86,10 @@ class ClickHouse(Dialect):
     def quote(self, identifier: str) -> str:
         """In double quotes, where a backslash escapes as in a string."""
         return '"' + identifier.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    def default_schema(self, settings: Mapping[str, Any]) -> str:
+        """See `Dialect.default_schema`."""
+        return super().default_schema(settings) or str(settings.get("database") or "default")
 
 
 DIALECT = ClickHouse()

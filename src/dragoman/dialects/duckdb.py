@@ -5,7 +5,8 @@ An extension of this server; the contract does not know it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from dragoman.dialects.base import (
     Authentication,
@@ -59,6 +60,10 @@ class DuckDB(Dialect):
         from dragoman.dialects.duckdb_session import open_session
 
         return open_session(target, options)
+
+    def default_schema(self, settings: Mapping[str, Any]) -> str:
+        """See `Dialect.default_schema`."""
+        return super().default_schema(settings) or "main"
 
 
 DIALECT = DuckDB()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dragoman.dialects.base import (
     Authentication,
@@ -106,6 +107,10 @@ class MotherDuck(Dialect):
                 "Not a MotherDuck database name",
                 "Letters, digits, underscores, hyphens and spaces; no path, no options.",
             )
+
+    def default_schema(self, settings: Mapping[str, Any]) -> str:
+        """See `Dialect.default_schema`."""
+        return super().default_schema(settings) or "main"
 
 
 DIALECT = MotherDuck()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from dragoman.dialects.base import (
     Authentication,
@@ -56,6 +57,10 @@ class MySQLWire(Dialect):
     def quote(self, identifier: str) -> str:
         """In backticks."""
         return "`" + identifier.replace("`", "``") + "`"
+
+    def default_schema(self, settings: Mapping[str, Any]) -> str:
+        """See `Dialect.default_schema`."""
+        return super().default_schema(settings) or str(settings.get("database") or "")
 
 
 def declare(name: str, label: str, proof: Proof, *notes: str) -> Declaration:

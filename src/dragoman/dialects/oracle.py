@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dragoman.dialects.base import (
     Authentication,
@@ -92,6 +93,10 @@ class Oracle(Dialect):
                 "acceptsLicense must be true",
                 "Read the licence terms of the driver oracledb and send true to accept them.",
             )
+
+    def default_schema(self, settings: Mapping[str, Any]) -> str:
+        """See `Dialect.default_schema`."""
+        return super().default_schema(settings) or str(settings.get("username") or "").upper()
 
 
 DIALECT = Oracle()

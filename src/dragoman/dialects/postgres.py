@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from dragoman.dialects.base import (
     Authentication,
@@ -52,6 +53,10 @@ class PostgresWire(Dialect):
         from dragoman.dialects.postgres_session import open_session
 
         return open_session(self, target, network, options)
+
+    def default_schema(self, settings: Mapping[str, Any]) -> str:
+        """See `Dialect.default_schema`."""
+        return super().default_schema(settings) or "public"
 
 
 class Postgres(PostgresWire):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from dragoman.dialects.base import (
     Authentication,
@@ -84,6 +85,10 @@ class SapHana(Dialect):
         from dragoman.dialects.adapters.sap_hana.session import SapHanaSession
 
         return SapHanaSession(target, network, options)
+
+    def default_schema(self, settings: Mapping[str, Any]) -> str:
+        """See `Dialect.default_schema`."""
+        return super().default_schema(settings) or str(settings.get("username") or "").upper()
 
 
 DIALECT = SapHana()

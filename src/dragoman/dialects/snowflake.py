@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dragoman.dialects import keys
 from dragoman.dialects.base import (
@@ -152,6 +153,10 @@ class Snowflake(Dialect):
         address = self.network_address(target)
         assert address is not None  # noqa: S101 - see above
         return SnowflakeSession(target, address[0], network, options)
+
+    def default_schema(self, settings: Mapping[str, Any]) -> str:
+        """See `Dialect.default_schema`."""
+        return super().default_schema(settings) or "PUBLIC"
 
 
 def _check_account(draft: Draft) -> None:

@@ -85,11 +85,12 @@ def test_reserved_names() -> None:
 
 
 def test_view_names_and_scopes() -> None:
-    usual = conventions(catalog="shop")
+    usual = conventions(catalog="shop", multi_catalog=True)
     assert usual.view_name("shop", "public", "users") == "users"
     assert usual.view_name("SHOP", "PUBLIC", "users") == "users"
     assert usual.view_name("shop", "sales", "users") == "sales__users"
     assert usual.view_name("other", "public", "users") == "other_public__users"
+    assert conventions().view_name("a_file", "public", "users") == "users"
     always = conventions(catalog="shop", always_scope=True)
     assert always.view_name("shop", "public", "users") == "shop_public__users"
     assert always.view_name(None, "public", "users") == "public__users"

@@ -54,8 +54,10 @@ def test_names_of_other_schemas_and_catalogs() -> None:
     made = view(table("sales.orders(id integer)"))
     assert (made.name, made.path) == ("sales__orders", "sales/orders.view")
     other = table("sales.orders(id integer)", catalog="lake")
-    assert view(other).path == "lake.sales/orders.view"
-    assert view(other).definition["catalog"] == "lake"
+    many = view(other, catalog="shop", multi_catalog=True)
+    assert (many.name, many.path) == ("lake_sales__orders", "lake.sales/orders.view")
+    assert many.definition["catalog"] == "lake"
+    assert "catalog" not in view(other).definition  # the database has one only
     late = view(table("Order Items(id integer)"), "order_items_2")
     assert late.path == "public/order_items_2.view"
     assert late.definition["table_name"] == "Order Items"

@@ -12,14 +12,15 @@ from dragoman.semantics.inference.names import view_name
 class Conventions:
     """`dialect`: its wire name. `quote`: an identifier in that dialect's quotes.
 
-    `catalog`, `schema`: those of names that are written without one. `always_scope`: schema and
-    catalog stand in every view's name.
+    `catalog`, `schema`: those of names that are written without one. `multi_catalog`: a connection
+    reaches several catalogs. `always_scope`: schema and catalog stand in every view's name.
     """
 
     dialect: str
     quote: Callable[[str], str]
     catalog: str | None = None
     schema: str | None = None
+    multi_catalog: bool = False
     always_scope: bool = False
     foreign_keys: bool = False
     column_names: bool = True
@@ -28,7 +29,7 @@ class Conventions:
         """What stands before a table's name in its view's name."""
         if self.always_scope:
             return (schema,) if catalog is None else (catalog, schema)
-        if catalog is not None and not _same(catalog, self.catalog):
+        if catalog is not None and self.multi_catalog and not _same(catalog, self.catalog):
             return (catalog, schema)
         return () if _same(schema, self.schema) else (schema,)
 

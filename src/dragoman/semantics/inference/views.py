@@ -32,7 +32,9 @@ def view_source(table: Table, name: str, conventions: Conventions) -> ViewSource
         dimensions[field]["primary_key"] = True
         if not keys.declared(table):
             dimensions[field][GUESSED_KEY] = True
-    definition: dict[str, Any] = {} if table.catalog is None else {"catalog": table.catalog}
+    definition: dict[str, Any] = {}
+    if table.catalog is not None and conventions.multi_catalog:
+        definition["catalog"] = table.catalog
     definition |= {"schema": table.schema, "table_name": table.name, "label": title(table.name)}
     definition |= {"schema_label": title(table.schema)}
     if table.comment:

@@ -1,0 +1,70 @@
+"""The rules of catalogs: asking for a refresh, following connections, the SCHEMA layer.
+
+What other rooms may use of this one, in one place. Functions take an open unit of work.
+"""
+
+from __future__ import annotations
+
+from dragoman import jobs
+from dragoman.access.policy import Permission
+from dragoman.access.principal import Principal
+from dragoman.api.errors import BadRequest
+from dragoman.catalog import reading, states
+from dragoman.catalog.layer import SchemaLayer
+from dragoman.catalog.refresh import KIND
+from dragoman.catalog.states import State
+from dragoman.connections import service as connections
+from dragoman.connections.events import Event
+from dragoman.dialects.names import BadNames
+from dragoman.jobs import Job
+from dragoman.store import UnitOfWork
+
+__all__ = ["KIND", "SchemaLayer", "State", "follow_connection", "request_refresh", "state"]
+
+state = states.get
+
+
+def request_refresh(
+    unit: UnitOfWork,
+    principal: Principal,
+    connection_id: str,
+    *,
+    hard: bool = True,
+    schemas: str = "",
+    tables: str = "",
+) -> Job:
+    """Have the catalog of a connection read again, by a job; one that is under way is joined.
+
+    `hard`: what is gone from the database is removed. `schemas`, `tables`: lists with wildcards
+    that narrow a refresh which is not hard. To be followed by `house.jobs.wake()`.
+    Raises as `connections.service.get`, and `BadRequest`.
+    """
+    found = connections.get(unit, principal, connection_id, Permission.CATALOG_REFRESH)
+    if hard and (schemas or tables):
+        raise BadRequest("Bad Request: selective schemas/tables filters require hard_refresh=false")
+    try:
+        reading.scope(found.settings, schemas, tables)
+    except BadNames as problem:
+        raise BadRequest(f"Bad Request: {problem.message}. {problem.fix}") from None
+    return _submit(unit, principal, connection_id, hard=hard, schemas=schemas, tables=tables)
+
+
+def follow_connection(
+    unit: UnitOfWork, principal: Principal, connection: connections.Connection, event: Event
+) -> None:
+    """Read the catalog of a connection that is new, restored, or leads to another catalog now."""
+    if event is Event.DELETED:
+        return
+    known = states.get(unit, connection.id)
+    same = known.reading == reading.fingerprint(connection.settings) and known.failure is None
+    if event is Event.CHANGED and same:
+        return
+    _submit(unit, principal, connection.id, hard=True, schemas="", tables="")
+
+
+def _submit(
+    unit: UnitOfWork, principal: Principal, connection_id: str, **arguments: bool | str
+) -> Job:
+    job = jobs.submit(unit, KIND, connection_id, arguments, principal)
+    states.put(unit, connection_id, job_id=job.id, asked_at=unit.now)
+    return job

@@ -1,0 +1,117 @@
+"""A PostgreSQL database of a test's own, its connection, and a refresh that runs in this thread."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pytest
+
+from dragoman.access.principal import OPERATOR
+from dragoman.catalog import refresh, service
+from dragoman.catalog.layer import SchemaLayer
+from dragoman.jobs import Context, Job
+from dragoman.store import UnitOfWork
+from tests.support import engines
+from tests.support.engines import Engine
+from tests.support.server import Server
+
+
+class Inline(Context):
+    """A job that runs where it is called. `writes` counts the units of work that changed rows of
+    the catalog; `before_write` may fail, as a kill would."""
+
+    def __init__(self, house: Any, subject: str) -> None:
+        job = Job("j", refresh.KIND, subject, {}, "running", *[None] * 6, "now", None, None)
+        super().__init__(house, job, "r", lambda _name, work: work())
+        self.writes = 0
+        self.stages: list[tuple[str, int | None, int | None]] = []
+        self.before_write: Callable[[int], None] = lambda _: None
+
+    def write(self, work: Callable[[UnitOfWork], Any]) -> Any:
+        self.writes += 1
+        self.before_write(self.writes)
+        with self.house.store.begin() as unit:
+            return work(unit)
+
+    def progress(self, stage: str, done: int | None = None, total: int | None = None) -> None:
+        self.stages.append((stage, done, total))
+
+
+@dataclass
+class Shop:
+    """A server with a connection to a database that the test fills."""
+
+    server: Server
+    engine: Engine
+    database: str
+    id: str = ""
+    jobs: list[Inline] = field(default_factory=list)
+
+    def sql(self, *statements: str) -> None:
+        with psycopg.connect(self.engine.url("postgresql", self.database), autocommit=True) as db:
+            for statement in statements:
+                db.execute(statement.encode())
+
+    def connect(self, **settings: Any) -> str:
+        engine = self.engine
+        self.id = self.server.create(
+            "postgres",
+            host=engine.host,
+            port=engine.port,
+            database=self.database,
+            **{"username": engine.username, "passwordUnencrypted": engine.password, **settings},
+        )
+        return self.id
+
+    def refresh(self, job: Inline | None = None, **arguments: Any) -> Mapping[str, Any]:
+        job = job or Inline(self.server.house, self.id)
+        self.jobs.append(job)
+        return refresh.refresh(job, arguments)
+
+    def layer(self, work: Callable[[SchemaLayer], Any], *schemas: str) -> Any:
+        with self.server.house.store.look() as unit:
+            return work(SchemaLayer(unit, self.id, schemas))
+
+    def views(self, *schemas: str) -> list[str]:
+        return sorted(self.layer(lambda layer: layer.view_names(), *schemas))
+
+    def definition(self, view: str) -> Mapping[str, Any]:
+        return self.layer(lambda layer: layer.view(view)).definition
+
+    def joins(self) -> list[str]:
+        found = self.layer(lambda layer: layer.relationships())
+        return sorted(each["on_sql"] for each in found)
+
+    def state(self) -> service.State:
+        with self.server.house.store.look() as unit:
+            return service.state(unit, self.id)
+
+    def ask(self, **arguments: Any) -> Job:
+        with self.server.unit() as unit:
+            return service.request_refresh(unit, OPERATOR, self.id, **arguments)
+
+
+@pytest.fixture
+def shop(server: Server, postgres_server: Engine) -> Iterator[Shop]:
+    """On both kinds of store."""
+    yield from _shop(server, postgres_server)
+
+
+@pytest.fixture
+def small_shop(sqlite_server: Server, postgres_server: Engine) -> Iterator[Shop]:
+    """As `shop`, on SQLite only."""
+    yield from _shop(sqlite_server, postgres_server)
+
+
+def _shop(server: Server, engine: Engine) -> Iterator[Shop]:
+    name = f"shop_{uuid.uuid4().hex}"
+    engines.create_database(engine, name)
+    try:
+        yield Shop(server, engine, name)
+    finally:
+        server.house.sessions.drop(())
+        engines.drop_database(engine, name)
