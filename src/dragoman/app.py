@@ -22,6 +22,7 @@ from dragoman.api.dispatch import Dispatcher
 from dragoman.api.ratelimit import Limit, limiter
 from dragoman.api.routing import Route, Router
 from dragoman.catalog import refresh as catalog_refresh
+from dragoman.catalog import routes as catalog_routes
 from dragoman.catalog import service as catalog_service
 from dragoman.connections import dialect_routes, environment_routes, events, secrets
 from dragoman.connections import routes as connection_routes
@@ -56,6 +57,7 @@ RESOURCES = (
     dialect_routes.ROUTES,
     model_routes.ROUTES,
     branch_routes.ROUTES,
+    catalog_routes.ROUTES,
     query_routes.ROUTES,
     schedule_routes.ROUTES,
     job_routes.ROUTES,

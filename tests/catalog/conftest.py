@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pytest
@@ -13,7 +16,10 @@ import pytest
 from dragoman.access.principal import OPERATOR
 from dragoman.catalog import refresh, service
 from dragoman.catalog.layer import SchemaLayer
+from dragoman.dialects.catalog import Table
+from dragoman.dialects.postgres_session import PostgresSession
 from dragoman.jobs import Context, Job
+from dragoman.models import service as models
 from dragoman.store import UnitOfWork
 from tests.support import engines
 from tests.support.engines import Engine
@@ -58,13 +64,9 @@ class Shop:
 
     def connect(self, **settings: Any) -> str:
         engine = self.engine
-        self.id = self.server.create(
-            "postgres",
-            host=engine.host,
-            port=engine.port,
-            database=self.database,
-            **{"username": engine.username, "passwordUnencrypted": engine.password, **settings},
-        )
+        where = {"host": engine.host, "port": engine.port, "database": self.database}
+        who = {"username": engine.username, "passwordUnencrypted": engine.password}
+        self.id = self.server.create("postgres", **{**where, **who, **settings})
         return self.id
 
     def refresh(self, job: Inline | None = None, **arguments: Any) -> Mapping[str, Any]:
@@ -90,9 +92,28 @@ class Shop:
         with self.server.house.store.look() as unit:
             return service.state(unit, self.id)
 
-    def ask(self, **arguments: Any) -> Job:
+    def refresh_state(self) -> Any:
+        answer = self.server.root.get(f"/api/v1/connections/{self.id}/refresh")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def wait(self) -> Any:
+        """The state once no refresh is under way."""
+        deadline = time.monotonic() + 60
+        while (state := self.refresh_state())["status"] == "running":
+            assert time.monotonic() < deadline, "the refresh does not end"
+            time.sleep(0.05)
+        return state
+
+    def feed(self, tables: list[Table]) -> None:
+        """As a refresh would, with these tables in place of a database's."""
+        job = Inline(self.server.house, self.id)
+        with mock.patch.object(PostgresSession, "catalog", return_value=iter(tables)):
+            self.refresh(job)
+
+    def write_files(self, model: str, files: Mapping[str, str]) -> None:
         with self.server.unit() as unit:
-            return service.request_refresh(unit, OPERATOR, self.id, **arguments)
+            models.save_files(unit, OPERATOR, model, files)
 
 
 @pytest.fixture
@@ -108,6 +129,13 @@ def small_shop(sqlite_server: Server, postgres_server: Engine) -> Iterator[Shop]
 
 
 def _shop(server: Server, engine: Engine) -> Iterator[Shop]:
+    with a_shop(server, engine) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def a_shop(server: Server, engine: Engine) -> Iterator[Shop]:
+    """A database of its own, gone afterwards."""
     name = f"shop_{uuid.uuid4().hex}"
     engines.create_database(engine, name)
     try:

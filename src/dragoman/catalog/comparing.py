@@ -71,7 +71,7 @@ class Comparison:
         self._changes: list[Change] = []
         self._words: set[str] = set()
         self._added = self._changed = 0
-        self.names: dict[Identity, str] = {}
+        self._names: dict[Identity, str] = {}
 
     @property
     def first(self) -> bool:
@@ -101,7 +101,6 @@ class Comparison:
         self._rename(gone)
         turnover = self._turnover(gone)
         self._staging.end(table, (*self._ended, *(self._known[who].id for who in gone)))
-        self._note(gone)
         there = {who: known.columns for who, known in self._known.items() if who not in gone}
         there |= self._seen
         counts = len(there), sum(there.values())
@@ -143,8 +142,8 @@ class Comparison:
             return
         self._changed += 1
         self._ended.append(self._known[who].id)
-        self._changes += drift.changes(old, found)
         was = source(old, own.target.view, self._how).target
+        self._changes += drift.changes(old, found, was)
         if was != own.target:
             self._words |= {*was.words(), *own.target.words()}
 
@@ -164,18 +163,18 @@ class Comparison:
             known = self._known.get(who)
             held = known.view if known and derives(known.view, name) else None
             wanted[who] = (name, clean(who[2], "table") == who[2], held)
-        self.names = settle(wanted)
+        self._names = settle(wanted)
         self._staging.rename(
             {
                 w: n
-                for w, n in self.names.items()
+                for w, n in self._names.items()
                 if (s := self._fresh.get(w)) and n != s.target.view
             }
         )
         moved = [
             who
             for who, known in self._known.items()
-            if who in self.names and self.names[who] != known.view and who not in self._fresh
+            if who in self._names and self._names[who] != known.view and who not in self._fresh
         ]
         for batch in batches(moved):
             self._move(batch)
@@ -188,13 +187,13 @@ class Comparison:
             self._fresh[who] = source(found, known.view, self._how)
             self._changed += 1
             self._ended.append(known.id)
-            staged.append(self._row(self.names[who], found, encoded, known.hash, known.offloaded))
+            staged.append(self._row(self._names[who], found, encoded, known.hash, known.offloaded))
         self._staging.insert(table, _ROW, staged)
 
     def _turnover(self, gone: set[Identity]) -> Turnover:
         turnover = Turnover(words=self._words)
         for who, own in self._fresh.items():
-            name, known = self.names[who], self._known.get(who)
+            name, known = self._names[who], self._known.get(who)
             if name != own.target.view:
                 target = dataclasses.replace(own.target, view=name)
                 own = dataclasses.replace(own, target=target)
@@ -209,14 +208,14 @@ class Comparison:
         turnover.gone -= turnover.fresh.keys()
         return turnover
 
-    def _note(self, gone: set[Identity]) -> None:
+    def changes(self) -> list[tuple[Change, str]]:
+        """What is to be told, each with its view; nothing where there was nothing before."""
         if self.first:
-            return
-        removed = (Change(drift.TABLE_REMOVED, who) for who in sorted(gone, key=str))
-        names = {**{who: known.view for who, known in self._known.items()}, **self.names}
-        at = self._work.read(lambda unit: unit.now)
-        noted = (each.row(at, names[each.table]) for each in (*self._changes, *removed))
-        self._staging.note(drift.COLUMNS, noted)
+            return []
+        views = {**{who: known.view for who, known in self._known.items()}, **self._names}
+        gone = (who for who in self._known if who not in self._names)
+        removed = [Change(drift.TABLE_REMOVED, who) for who in gone]
+        return [(each, views[each.table]) for each in (*self._changes, *removed)]
 
     def _row(
         self, view: str, found: Table, encoded: bytes, digest: bytes, offloaded: bool

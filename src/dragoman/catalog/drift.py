@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from dragoman.dialects.catalog import Table
+from dragoman.semantics.inference.ends import Target
 from dragoman.semantics.inference.names import Identity
 
 TABLE_ADDED: Final = "table_added"
@@ -16,33 +19,40 @@ COLUMN_REMOVED: Final = "column_removed"
 COLUMN_RETYPED: Final = "column_retyped"
 KINDS: Final = (TABLE_ADDED, TABLE_REMOVED, COLUMN_ADDED, COLUMN_REMOVED, COLUMN_RETYPED)
 COLUMNS: Final = (
-    *("at", "change", "catalog", "schema", "table", "view", "column", "before", "after"),
+    *("at", "change", "catalog", "schema", "table", "view", "column", "before", "after", "broken"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`before` and `after` are types of columns."""
+    """`before` and `after` are types of columns. `field`: what the model called the column."""
 
     change: str
     table: Identity
     column: str | None = None
     before: str | None = None
     after: str | None = None
+    field: str | None = None
 
-    def row(self, at: str, view: str) -> tuple[Any, ...]:
+    @property
+    def removes(self) -> bool:
+        """Whether something is gone that a model could refer to."""
+        return self.change in (TABLE_REMOVED, COLUMN_REMOVED)
+
+    def row(self, at: str, view: str, broken: Sequence[Mapping[str, str]]) -> tuple[Any, ...]:
         """The row of the store, in the order of `COLUMNS`."""
-        return (at, self.change, *self.table, view, self.column, self.before, self.after)
+        told = msgspec.json.encode(broken).decode() if broken else None
+        return (at, self.change, *self.table, view, self.column, self.before, self.after, told)
 
 
-def changes(old: Table, new: Table) -> Iterator[Change]:
-    """What changed in the columns of a table that is still there."""
+def changes(old: Table, new: Table, was: Target) -> Iterator[Change]:
+    """What changed in the columns of a table that is still there; `was` is how others saw it."""
     who = (new.catalog, new.schema, new.name)
     before = {column.name: column.type for column in old.columns}
     after = {column.name: column.type for column in new.columns}
     for name, kind in before.items():
         if name not in after:
-            yield Change(COLUMN_REMOVED, who, name, before=kind)
+            yield Change(COLUMN_REMOVED, who, name, before=kind, field=was.field(name))
         elif after[name] != kind:
             yield Change(COLUMN_RETYPED, who, name, kind, after[name])
     for name, kind in after.items():

@@ -13,7 +13,7 @@ import structlog
 from dragoman.access.policy import Permission
 from dragoman.access.principal import OPERATOR
 from dragoman.api.errors import ApiError, NotFound
-from dragoman.catalog import reading, states
+from dragoman.catalog import impact, reading, states
 from dragoman.catalog.comparing import Comparison, Outcome
 from dragoman.catalog.linking import Linker
 from dragoman.catalog.reading import Scope
@@ -80,6 +80,7 @@ def _refresh(context: Context, destination: Destination, arguments: Mapping[str,
         context.write(partial(_same, connection_id=connection_id, values=values))
         return outcome
     context.progress(LINKING)
+    impact.note(context, staging, connection_id, comparison.changes())
     Linker(context, staging, how, turnover, first=comparison.first).run()
     staging.flip(**values)
     staging.tidy()

@@ -32,6 +32,7 @@ def request_refresh(
     hard: bool = True,
     schemas: str = "",
     tables: str = "",
+    permission: Permission = Permission.CATALOG_REFRESH,
 ) -> Job:
     """Have the catalog of a connection read again, by a job; one that is under way is joined.
 
@@ -39,7 +40,7 @@ def request_refresh(
     that narrow a refresh which is not hard. To be followed by `house.jobs.wake()`.
     Raises as `connections.service.get`, and `BadRequest`.
     """
-    found = connections.get(unit, principal, connection_id, Permission.CATALOG_REFRESH)
+    found = connections.get(unit, principal, connection_id, permission)
     if hard and (schemas or tables):
         raise BadRequest("Bad Request: selective schemas/tables filters require hard_refresh=false")
     try:

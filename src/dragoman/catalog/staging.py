@@ -15,6 +15,7 @@ from dragoman.catalog import states
 from dragoman.catalog.tables import (
     OPEN,
     catalog_changes,
+    catalog_objects,
     catalog_relationships,
     catalog_tables,
     catalog_words,
@@ -27,7 +28,7 @@ from dragoman.store.metadata import AnyRow
 T = TypeVar("T")
 # At some 10 microseconds a row a batch holds SQLite's writer for less than 20 ms.
 BATCH: Final = 500
-_SPANNED: Final = (catalog_tables, catalog_words, catalog_relationships)
+_SPANNED: Final = (catalog_tables, catalog_words, catalog_relationships, catalog_objects)
 
 
 def live(table: Table, connection_id: str, generation: int) -> Any:

@@ -2,7 +2,7 @@
 
 Rows are never changed: each belongs to the generations from `since` until before `until`. A refresh
 writes the next generation, and one update of `catalog_states.generation` makes it the present one
-(docs/decisions/0007): readers see the old or the new catalog, never a mixture.
+(docs/decisions/0008): readers see the old or the new catalog, never a mixture.
 """
 
 from __future__ import annotations
@@ -94,6 +94,21 @@ catalog_relationships = Table(
     Index("ix_catalog_relationships_alias", "connection_id", "alias"),
 )
 
+# What the database's own semantic layer became. `place`: the path of a file; of a relationship,
+# whose `name` is the view it leads from, the view it leads to.
+catalog_objects = Table(
+    "catalog_objects",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _connection(),
+    *_span(),
+    Column("kind", String(12), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("content", Text, nullable=False),  # JSON
+    Index("ix_catalog_objects_name", "connection_id", "kind", "name"),
+)
+
 # What each generation changed; seen once its generation is.
 catalog_changes = Table(
     "catalog_changes",
@@ -110,5 +125,6 @@ catalog_changes = Table(
     Column("column", Text),
     Column("before", Text),
     Column("after", Text),
+    Column("broken", Text),  # JSON array: references in shared models
     Index("ix_catalog_changes_connection_id", "connection_id", "id"),
 )

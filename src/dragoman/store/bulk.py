@@ -1,6 +1,6 @@
 """Many rows at once: COPY on PostgreSQL, the driver's own executemany on SQLite.
 
-SQLAlchemy's insert of many rows takes ten times as long (docs/decisions/0007).
+SQLAlchemy's insert of many rows takes ten times as long (docs/decisions/0008).
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _states()
     _tables()
     _relationships()
+    _objects()
     _changes()
 
 
@@ -89,6 +90,19 @@ def _relationships() -> None:
     op.create_index(f"ix_{table}_alias", table, ["connection_id", "alias"])
 
 
+def _objects() -> None:
+    op.create_table(
+        "catalog_objects",
+        *_begin(),
+        *_span(),
+        sa.Column("kind", sa.String(12), nullable=False),
+        sa.Column("name", Name, nullable=False),
+        sa.Column("place", sa.Text, nullable=False),
+        sa.Column("content", sa.Text, nullable=False),
+    )
+    op.create_index("ix_catalog_objects_name", "catalog_objects", ["connection_id", "kind", "name"])
+
+
 def _changes() -> None:
     op.create_table(
         "catalog_changes",
@@ -103,6 +117,7 @@ def _changes() -> None:
         sa.Column("column", sa.Text),
         sa.Column("before", sa.Text),
         sa.Column("after", sa.Text),
+        sa.Column("broken", sa.Text),
     )
     op.create_index("ix_catalog_changes_connection_id", "catalog_changes", ["connection_id", "id"])
 

@@ -1,0 +1,116 @@
+"""From a database to a schema model: 10,000 tables in PostgreSQL read, inferred, stored."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from support import catalog_readers as readers
+from support import postgres, report, servers
+from support.report import Figure, Finding, Options, Remark, Target
+
+from dragoman.access.principal import OPERATOR
+from dragoman.app import open_house
+from dragoman.catalog import refresh
+from dragoman.catalog.layer import SchemaLayer
+from dragoman.connections import drafts, service
+from dragoman.house import House
+from dragoman.jobs import Context, Job
+from dragoman.settings import load
+from tests.support.engines import Engine
+
+SCHEMAS = 20
+ROUNDS = 3
+
+
+class Direct(Context):
+    """A job that runs where it is called, and keeps no notes of its progress."""
+
+    def __init__(self, house: House, subject: str) -> None:
+        job = Job("bench", refresh.KIND, subject, {}, "running", *[None] * 6, "", None, None)
+        super().__init__(house, job, "", lambda _, work: work())
+
+    def write(self, work: Callable[..., Any]) -> Any:
+        with self.house.store.begin() as unit:
+            return work(unit)
+
+    def progress(self, stage: str, done: int | None = None, total: int | None = None) -> None: ...
+
+
+def measure(options: Options) -> Iterator[Finding]:
+    """First reading, one that finds nothing new, one changed table; the floor is two statements."""
+    tables = options.pick(10_000, 400)
+    rounds = options.pick(ROUNDS, 1)
+    with postgres.server() as engine, servers.temporary_home() as home:
+        postgres.make_catalog(engine, tables, SCHEMAS)
+        yield Remark(f"{tables:,} tables x {postgres.COLUMNS} columns in {SCHEMAS} schemas")
+        yield from _measured(engine, home, rounds)
+
+
+def _measured(engine: Engine, home: Path, rounds: int) -> Iterator[Finding]:
+    bare: list[float] = []
+    first: list[float] = []
+    same: list[float] = []
+    one: list[float] = []
+    house = open_house(load({}, home=home, egress_allow=("127.0.0.1",), log_level="error"))
+    with postgres.connect(engine) as floor:
+        readers.bulk(floor)
+        for number in range(rounds):
+            connection = _connection(house, engine, f"bench {number}")
+            bare.append(_timed(lambda: readers.bulk(floor)))
+            first.append(_timed(lambda c=connection: _refresh(house, c)))
+            for turn in range(rounds):
+                bare.append(_timed(lambda: readers.bulk(floor)))
+                same.append(_timed(lambda c=connection: _refresh(house, c)))
+                floor.execute(f"ALTER TABLE s00.t0004 ADD extra_{number}_{turn} integer")
+                one.append(_timed(lambda c=connection: _refresh(house, c)))
+    middle = sorted(bare)[len(bare) // 2]
+    yield Figure("bare SQL", bare, "s")
+    yield Figure("first reading", first, "s")
+    yield Figure(
+        "first reading less 10 s / bare SQL",
+        [(s - 10) / middle for s in first],
+        target=Target("<=", 3),
+    )
+    yield Figure("first reading / bare SQL", [s / middle for s in first])
+    yield Figure("nothing new / bare SQL", [s / middle for s in same], target=Target("<=", 1.5))
+    more = [above - below for above, below in zip(one, same, strict=True)]
+    yield Figure("one table changed, less nothing new", more, "s")
+    yield Figure("one view", _views(house, connection), "ms")
+    yield Figure("peak memory", [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024], "MiB")
+    house.close()
+
+
+def _connection(house: House, engine: Engine, name: str) -> str:
+    draft = drafts.check(house, postgres.body(engine, name))
+    with house.store.begin() as unit:
+        return service.create(unit, house.vault, OPERATOR, draft)
+
+
+def _refresh(house: House, connection: str) -> Mapping[str, Any]:
+    return refresh.refresh(Direct(house, connection), {})
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    gc.collect()
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _views(house: House, connection: str) -> list[float]:
+    found: list[float] = []
+    for number in range(20):
+        with house.store.look() as unit:
+            began = time.perf_counter()
+            assert SchemaLayer(unit, connection).view(f"s01__t{number:04}") is not None
+            found.append((time.perf_counter() - began) * 1000)
+    return found
+
+
+if __name__ == "__main__":
+    report.main(measure)
