@@ -30,12 +30,15 @@ from dragoman.dialects.breaker import Circuits
 from dragoman.dialects.network import TlsPolicy
 from dragoman.dialects.pool import SessionPool
 from dragoman.egress import EgressPolicy
+from dragoman.git import routes as git_routes
+from dragoman.git import working as git_working
 from dragoman.house import House
 from dragoman.identity.tokens import TokenDirectory
 from dragoman.jobs import Jobs
 from dragoman.models import branch_routes
 from dragoman.models import routes as model_routes
 from dragoman.models import service as model_service
+from dragoman.models.rules import RULES
 from dragoman.observability import logs, metrics
 from dragoman.queries import routes as query_routes
 from dragoman.queries.running import RUNNING
@@ -47,7 +50,7 @@ from dragoman.store.migrations import ensure_current
 from dragoman.system import egress as system_egress
 from dragoman.system import job_routes
 from dragoman.system import routes as system_routes
-from dragoman.vault import KeyRingSource, Vault
+from dragoman.vault import KeyRingSource, Vault, rotation, shelf
 
 log = structlog.get_logger()
 
@@ -61,12 +64,19 @@ RESOURCES = (
     query_routes.ROUTES,
     schedule_routes.ROUTES,
     job_routes.ROUTES,
+    git_routes.ROUTES,
     system_routes.ROUTES,
     system_egress.ROUTES,
 )
 # What else is made when a connection is: in this order, in its transaction.
 events.listen(model_service.follow_connection)
 events.build_with(catalog_service.follow_connection)
+# What git has to say about saving and merging.
+RULES.saving = [git_working.check_save]
+RULES.merging = [git_working.check_merge]
+RULES.merged = [git_working.publish]
+# Every table with sealed secrets.
+SEALED = (secrets.SEALED, shelf.SEALED)
 FLUSH_SECONDS = 5.0
 BLOCKING_THREADS = 32
 
@@ -174,13 +184,14 @@ async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
     with contextlib.suppress(StoreBusy):  # a locked store does not stop a start
         await house.store.write(partial(system_egress.note, policy=house.network))
     log.info("ready", store="sqlite" if house.store.is_sqlite else "postgres")
-    lost = await house.store.read(secrets.keys_in_use)
+    lost = await house.store.read(partial(rotation.keys_in_use, tables=SEALED))
     lost = {key: count for key, count in lost.items() if house.keys.current().find(key) is None}
     if lost:
         log.error("secrets are sealed with keys that are not there", keys=lost)
     # What start-up made lives as long as the process: the collector need not look at it again.
     gc.freeze()
     house.jobs.register(catalog_refresh.KIND, catalog_refresh.refresh)
+    house.jobs.register(git_working.KIND, git_working.run_job)
     house.jobs.start(house)
     keeper = asyncio.create_task(_keep_house(house))
     try:

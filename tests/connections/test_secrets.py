@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from dragoman.app import SEALED
 from dragoman.connections import dialling, secrets
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.secret import SecretReference, SecretStr
-from dragoman.vault import KEY_FILE_NAME, KeyRing, Vault, update_keyring
+from dragoman.vault import KEY_FILE_NAME, KeyRing, Vault, rotation, update_keyring
 from tests.support.bodies import body, pem
 from tests.support.clients import assert_error
 from tests.support.server import CONNECTIONS, Server, running_server, settings_for
@@ -243,20 +244,20 @@ def keys_in_use(server: Server) -> set[str]:
 
 
 def test_rotation_wraps_every_secret_anew(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secrets, "BATCH", 2)
+    monkeypatch.setattr(rotation, "BATCH", 2)
     made = [server.create(passwordUnencrypted=f"{MARK}-{number}") for number in range(5)]
     server.create("snowflake", privateKey=pem(), authenticationType="snowflake-keypair")
     referring = server.create(passwordUnencrypted={"$secret": "env:DRAGOMAN_SECRET_X"})
     ciphertexts = {each: sealed(server, each).split(".")[4] for each in made}
     primary = rotate_ring(server)
     vault = server.house.vault
-    assert secrets.rotate(server.house.store, vault) == 7
+    assert rotation.rotate(server.house.store, vault, SEALED) == 7
     assert keys_in_use(server) == {primary}
     for number, each in enumerate(made):
         assert opened(server, each)["passwordUnencrypted"].reveal() == f"{MARK}-{number}"
         assert sealed(server, each).split(".")[4] == ciphertexts[each]  # only the key was wrapped
     assert sealed(server, referring) == "env:DRAGOMAN_SECRET_X"
-    assert secrets.rotate(server.house.store, vault) == 0
+    assert rotation.rotate(server.house.store, vault, SEALED) == 0
 
 
 class Stopped(Exception):
@@ -264,7 +265,7 @@ class Stopped(Exception):
 
 
 def test_rotation_that_was_stopped_goes_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secrets, "BATCH", 2)
+    monkeypatch.setattr(rotation, "BATCH", 2)
     for _ in range(6):
         server.create()
     primary = rotate_ring(server)
@@ -279,10 +280,10 @@ def test_rotation_that_was_stopped_goes_on(server: Server, monkeypatch: pytest.M
     with monkeypatch.context() as patched:
         patched.setattr(Vault, "rewrap", stopping)
         with pytest.raises(Stopped):
-            secrets.rotate(server.house.store, server.house.vault)
+            rotation.rotate(server.house.store, server.house.vault, SEALED)
     wrapped = "SELECT count(*) FROM connection_secrets WHERE key_id = :k"
     assert server.sql(wrapped, k=primary) == [(2,)]
-    assert secrets.rotate(server.house.store, server.house.vault) == 4
+    assert rotation.rotate(server.house.store, server.house.vault, SEALED) == 4
     assert keys_in_use(server) == {primary}
 
 
@@ -291,8 +292,8 @@ def test_one_damaged_secret_does_not_stop_the_others(server: Server) -> None:
     damaged = sorted(made)[1]
     put(server, damaged, "v1.damaged")
     primary = rotate_ring(server)
-    with pytest.raises(secrets.NotRotated) as caught:
-        secrets.rotate(server.house.store, server.house.vault)
+    with pytest.raises(rotation.NotRotated) as caught:
+        rotation.rotate(server.house.store, server.house.vault, SEALED)
     assert caught.value.left == [(damaged, "passwordUnencrypted")]
     assert damaged in str(caught.value)
     for each in set(made) - {damaged}:
@@ -302,7 +303,7 @@ def test_one_damaged_secret_does_not_stop_the_others(server: Server) -> None:
 def test_rotation_beside_changes_loses_none(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(secrets, "BATCH", 3)
+    monkeypatch.setattr(rotation, "BATCH", 3)
     made = [server.create(passwordUnencrypted="old") for _ in range(12)]
     stop, accepted = threading.Event(), dict.fromkeys(made, "old")
     client = server.root
@@ -321,11 +322,11 @@ def test_rotation_beside_changes_loses_none(
     try:
         for _ in range(3):
             primary = rotate_ring(server)
-            secrets.rotate(server.house.store, server.house.vault)
+            rotation.rotate(server.house.store, server.house.vault, SEALED)
     finally:
         stop.set()
         writer.join()
-    secrets.rotate(server.house.store, server.house.vault)
+    rotation.rotate(server.house.store, server.house.vault, SEALED)
     assert keys_in_use(server) == {primary}
     for each, password in accepted.items():
         assert opened(server, each)["passwordUnencrypted"].reveal() == password

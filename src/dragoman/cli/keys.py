@@ -42,8 +42,8 @@ def rotate(as_json: Json = False) -> None:
 
     The server may run meanwhile. When a rotation was interrupted, this finishes it first.
     """
-    from dragoman.connections import secrets
-    from dragoman.vault import KeyRing, Vault, update_keyring
+    from dragoman.app import SEALED
+    from dragoman.vault import KeyRing, Vault, rotation, update_keyring
 
     settings = local.settings()
     with local.store(settings) as store:
@@ -54,7 +54,7 @@ def rotate(as_json: Json = False) -> None:
         else:
             update_keyring(_file(settings), KeyRing.rotated)
         with progress("Sealing the secrets with the primary key"):
-            changed = secrets.rotate(store, Vault(source))
+            changed = rotation.rotate(store, Vault(source), SEALED)
         primary = source.current().primary.id
     text = f"{changed} secrets are now on key {primary}."
     Output(as_json).done(text, {"primary": primary, "changed": changed, "newKey": not finishing})
@@ -107,10 +107,11 @@ def _file(settings: Settings) -> Path:
 
 def used(store: Store) -> dict[str, int]:
     """How many sealed secrets there are on each key, by key id."""
-    from dragoman.connections import secrets
+    from dragoman.app import SEALED
+    from dragoman.vault import rotation
 
     with store.begin(local.origin()) as unit:
-        return secrets.keys_in_use(unit)
+        return rotation.keys_in_use(unit, SEALED)
 
 
 def _on_retired(ring: KeyRing, counts: dict[str, int]) -> dict[str, int]:

@@ -7,20 +7,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select
 
 from dragoman.connections.tables import connection_secrets as table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.properties import DESTINATION
 from dragoman.secret import Secret, SecretReference, SecretStr
 from dragoman.settings import Settings
-from dragoman.store import Store, UnitOfWork
+from dragoman.store import UnitOfWork
 from dragoman.store.prepared import PreparedInsert
-from dragoman.vault import Context, Vault, VaultError, rewrap_batches
+from dragoman.vault import Context, Vault, VaultError
+from dragoman.vault.rotation import SealedTable
 
 MAX_FILE = 65_536
-BATCH = 200
-Place = tuple[str, str]  # connection id and property
+# A reference has no key id.
+SEALED = SealedTable(table, ("connection_id", "property"))
 
 
 class Kept(NamedTuple):
@@ -193,71 +194,6 @@ def _read(path: Path, name: str) -> SecretStr:
         raise _unresolved(f"The secret file {name} cannot be read.", fix) from error
     except UnicodeDecodeError as error:
         raise _unresolved(f"The secret file {name} is not UTF-8 text.", "") from error
-
-
-class NotRotated(VaultError):
-    """Some secrets could not be wrapped anew; all others were. `left` has (connection, property):
-    their old key must stay in the ring, or they must be sent again."""
-
-    def __init__(self, left: list[Place]) -> None:
-        named = ", ".join(f"{name} of {connection_id}" for connection_id, name in left[:5])
-        super().__init__(
-            f"{len(left)} secrets could not be wrapped anew: {named}"
-            + (" and others." if len(left) > len(left[:5]) else "."),
-            "send these secrets again, or bring back the key they were sealed with.",
-        )
-        self.left = left
-
-
-def keys_in_use(unit: UnitOfWork) -> dict[str, int]:
-    """How many sealed secrets there are on each key, by key id."""
-    statement = (
-        select(table.c.key_id, func.count())
-        .where(table.c.key_id.is_not(None))
-        .group_by(table.c.key_id)
-    )
-    return {str(key): int(count) for key, count in unit.db.execute(statement)}
-
-
-def rotate(store: Store, vault: Vault) -> int:
-    """Wrap every data key with the current key; returns how many rows changed.
-
-    Works in small transactions beside the running server and may be stopped and run again.
-    Raises `NotRotated` at the end when there are damaged rows or rows of unknown keys.
-    """
-    left: list[Place] = []
-    changed, last = 0, ("", "")
-    while True:
-        with store.begin() as unit:
-            order = (table.c.connection_id, table.c.property)
-            statement = (
-                select(*order, table.c.value)
-                .where(table.c.reference.is_(False), _after(last))
-                .order_by(*order)
-                .limit(BATCH)
-            )
-            rows = [((row[0], row[1]), row[2]) for row in unit.db.execute(statement)]
-            if not rows:
-                break
-            before = dict(rows)
-            for place, sealed in rewrap_batches(rows, vault, lambda place, _: left.append(place)):
-                changed += _replace(unit, place, before[place], sealed, vault.key_id(sealed))
-            last = rows[-1][0]
-    if left:
-        raise NotRotated(left)
-    return changed
-
-
-def _replace(unit: UnitOfWork, place: Place, old: str, sealed: str, key_id: str) -> int:
-    """Put the re-wrapped text in place, unless a change of the secret came first."""
-    mine = (table.c.connection_id == place[0]) & (table.c.property == place[1])
-    statement = update(table).where(mine, table.c.value == old)
-    return unit.db.execute(statement.values(value=sealed, key_id=key_id)).rowcount
-
-
-def _after(last: tuple[str, str]) -> Any:
-    same = (table.c.connection_id == last[0]) & (table.c.property > last[1])
-    return (table.c.connection_id > last[0]) | same
 
 
 def _context(connection_id: str, name: str, settings: Mapping[str, Any]) -> Context:

@@ -59,6 +59,14 @@ def find_user(unit: UnitOfWork, email: str) -> User | None:
     return _user(row) if row else None
 
 
+def user_of(unit: UnitOfWork, user_id: str | None) -> User | None:
+    """The user of that id."""
+    if user_id is None:
+        return None
+    row = unit.db.execute(_USERS.where(users.c.id == user_id)).first()
+    return _user(row) if row else None
+
+
 def get_user(unit: UnitOfWork, email: str) -> User:
     """As `find_user`, but raises `NotFound`."""
     user = find_user(unit, email)

@@ -42,6 +42,16 @@ def find(unit: UnitOfWork, base: Model, name: str) -> Model:
     return model_of(row)
 
 
+def branches_of(unit: UnitOfWork, base: Model) -> list[Model]:
+    """The live branches of a model, by name."""
+    statement = ROWS.where(
+        table.c.base_model_id == base.id,
+        table.c.kind == Kind.BRANCH.value,
+        table.c.deleted_at.is_(None),
+    )
+    return [model_of(row) for row in unit.db.execute(statement.order_by(table.c.name))]
+
+
 def base_of(unit: UnitOfWork, branch: Model) -> Model:
     """The model that a branch is of. Raises `NotFound`."""
     base = load(unit, branch.base_model_id) if branch.base_model_id else None

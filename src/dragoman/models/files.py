@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +118,17 @@ def text_at(unit: UnitOfWork, model_id: str, path: str, version: int) -> str | N
         .limit(1)
     )
     return unit.db.execute(statement).scalar()
+
+
+def texts_there_were(unit: UnitOfWork, model_id: str, texts: Mapping[str, str]) -> set[str]:
+    """Those of the paths at which a model once had the very text that is given."""
+    table = model_file_versions
+    wanted = {(path, checksum_of(text)) for path, text in texts.items()}
+    statement = select(table.c.path, table.c.checksum).where(
+        table.c.model_id == model_id, table.c.path.in_(list(texts)), table.c.text.is_not(None)
+    )
+    rows = unit.db.execute(statement)
+    return {row.path for row in rows if (row.path, row.checksum) in wanted}
 
 
 def texts_at(unit: UnitOfWork, model_id: str, version: int) -> dict[str, str | None]:

@@ -17,6 +17,7 @@ from dragoman.models import names
 from dragoman.models.access import branch_of, check, get, on_branch
 from dragoman.models.branches import (
     base_of,
+    branches_of,
     changed,
     delete_branch,
     find,
@@ -25,18 +26,30 @@ from dragoman.models.branches import (
     update_branch,
 )
 from dragoman.models.creation import NewModel, create, follow_connection, shared_models
-from dragoman.models.files import StoredFile, all_files, checksum_of, some_files, text_at
+from dragoman.models.files import (
+    StoredFile,
+    all_files,
+    checksum_of,
+    some_files,
+    text_at,
+    texts_there_were,
+)
 from dragoman.models.layers import StoredLayer
 from dragoman.models.listing import ListFilter, Page, page
 from dragoman.models.records import Kind, Model, lineage, load
+from dragoman.models.rules import Intent
 from dragoman.models.saving import Save, lock, save, save_files
 from dragoman.models.tables import models as table
+from dragoman.models.threeway import Conflict, Merged, merge
 from dragoman.models.versions import Version, history, restore
 from dragoman.store import UnitOfWork
 
 __all__ = [
+    "Conflict",
+    "Intent",
     "Kind",
     "ListFilter",
+    "Merged",
     "Model",
     "NewModel",
     "Page",
@@ -47,6 +60,7 @@ __all__ = [
     "all_files",
     "base_of",
     "branch_of",
+    "branches_of",
     "changed",
     "check",
     "checksum_of",
@@ -61,6 +75,7 @@ __all__ = [
     "lineage",
     "load",
     "lock",
+    "merge",
     "merge_branch",
     "on_branch",
     "page",
@@ -72,6 +87,7 @@ __all__ = [
     "shared_models",
     "some_files",
     "text_at",
+    "texts_there_were",
     "update_branch",
 ]
 

@@ -1,0 +1,1 @@
+"""Git: the repository of a model, branch for branch, three-way in both directions."""

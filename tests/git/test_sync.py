@@ -1,0 +1,296 @@
+"""Model and repository, brought together: nothing is lost, collisions are told."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from dragoman.git import syncing
+from dragoman.gitremote import Remote
+from tests.git.conftest import ORDERS, USERS, Kept
+from tests.support.clients import assert_error, at_once
+
+
+def test_first_sync_writes_an_empty_repository(kept: Kept) -> None:
+    kept.configure()
+    kept.save({"users.view": USERS, "sub/orders.view": ORDERS})
+    done = kept.sync(commitMessage="The first one")
+    assert done["didSync"] is True
+    assert done["inSync"] is True
+    assert done["gitSha"] == kept.bare.head()
+    assert kept.in_git() == {"users.view.yaml": USERS, "sub/orders.view.yaml": ORDERS}
+    assert kept.bare.log()[0].message == b"The first one\n"
+    again = kept.sync()
+    assert (again["didSync"], again["inSync"]) == (False, True)
+    assert len(kept.bare.log()) == 1
+
+
+def test_first_sync_reads_a_repository_that_has_files(kept: Kept) -> None:
+    kept.push({"users.view.yaml": USERS, "notes.yaml": "none of ours", "README.md": "x"})
+    kept.configure()
+    done = kept.sync()
+    assert (done["didSync"], done["inSync"], done["gitSha"]) == (True, True, kept.bare.head())
+    assert kept.files() == {"users.view": USERS}
+    assert len(kept.bare.log()) == 1
+
+
+def test_nothing_on_either_side(kept: Kept) -> None:
+    kept.configure()
+    done = kept.sync()
+    assert (done["didSync"], done["inSync"], done["gitSha"]) == (False, True, None)
+
+
+def test_changes_of_both_sides_meet(kept: Kept) -> None:
+    kept.save({"users.view": USERS, "orders.view": ORDERS})
+    kept.configure()
+    kept.sync()
+    kept.save({"orders.view": "label: Ours\n", "mine.view": ORDERS})
+    kept.push({"users.view.yaml": "label: Theirs\n", "yours.view.yaml": ORDERS})
+    done = kept.sync()
+    assert (done["didSync"], done["inSync"]) == (True, True)
+    everything = {
+        "users.view": "label: Theirs\n", "orders.view": "label: Ours\n",
+        "mine.view": ORDERS, "yours.view": ORDERS,
+    }  # fmt: skip
+    assert kept.files() == everything
+    assert kept.in_git() == {f"{name}.yaml": text for name, text in everything.items()}
+
+
+def test_one_file_changed_in_two_places(kept: Kept) -> None:
+    kept.save({"users.view": USERS})
+    kept.configure()
+    kept.sync()
+    kept.save({"users.view": USERS.replace("label: Name", "label: Ours")})
+    kept.push({"users.view.yaml": "description: Theirs\n" + USERS})
+    assert kept.sync()["inSync"] is True
+    both = "description: Theirs\n" + USERS.replace("label: Name", "label: Ours")
+    assert kept.files() == {"users.view": both}
+    assert kept.in_git() == {"users.view.yaml": both}
+
+
+def test_one_property_changed_on_both_sides_is_told_and_nothing_moves(kept: Kept) -> None:
+    kept.save({"users.view": USERS, "orders.view": ORDERS})
+    kept.configure()
+    kept.sync()
+    ours = USERS.replace("label: Name", "label: Ours")
+    theirs = USERS.replace("label: Name", "label: Theirs")
+    kept.save({"users.view": ours, "orders.view": "label: Also ours\n"})
+    head = kept.push({"users.view.yaml": theirs})
+    done = kept.sync()
+    assert (done["didSync"], done["inSync"], done["gitSha"]) == (False, False, head)
+    assert done["conflicts"] == ["users.view: dimensions.name.label was changed on both sides"]
+    assert "users.view" in done["message"]
+    assert kept.files() == {"users.view": ours, "orders.view": "label: Also ours\n"}
+    assert kept.in_git() == {"users.view.yaml": theirs, "orders.view.yaml": ORDERS}
+    # settled by hand, the rest goes through
+    kept.save({"users.view": theirs})
+    assert kept.sync()["inSync"] is True
+    assert kept.in_git()["orders.view.yaml"] == "label: Also ours\n"
+
+
+def test_deleting(kept: Kept) -> None:
+    kept.save({"a.view": ORDERS, "b.view": ORDERS, "c.view": ORDERS})
+    kept.configure()
+    kept.sync()
+    kept.save({"a.view": None})
+    kept.push({"b.view.yaml": None})
+    assert kept.sync()["inSync"] is True
+    assert kept.files() == {"c.view": ORDERS}
+    assert kept.in_git() == {"c.view.yaml": ORDERS}
+
+
+def test_deleted_here_and_changed_there_is_a_conflict(kept: Kept) -> None:
+    kept.save({"a.view": ORDERS})
+    kept.configure()
+    kept.sync()
+    kept.save({"a.view": None})
+    kept.push({"a.view.yaml": "label: Other\n"})
+    done = kept.sync()
+    assert done["conflicts"] == ["a.view: deleted on one side, changed on the other"]
+    assert (kept.files(), kept.in_git()) == ({}, {"a.view.yaml": "label: Other\n"})
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"users.view.yaml": "dimensions: [\n"}, "users.view.yaml:"),
+        ({"users.view.yaml": "a: 1\na: 2\n"}, "users.view.yaml:2:1"),
+        ({"users.view.yaml": ORDERS, "users.view.yml": ORDERS}, "another file of that name"),
+    ],
+)
+def test_files_that_cannot_be_read_stay_where_they_are(
+    kept: Kept, files: dict[str, str | None], told: str
+) -> None:
+    kept.configure()
+    kept.push(files)
+    done = kept.sync()
+    assert (done["didSync"], done["inSync"]) == (False, False)
+    assert told in done["message"]
+    assert kept.files() == {}
+
+
+def test_a_file_that_is_no_text(kept: Kept) -> None:
+    kept.configure()
+    kept.bare.commit({"omni/m/x.view.yaml": b"\xff\xfe"})
+    assert "not UTF-8" in kept.sync()["message"]
+
+
+def test_two_files_for_one_view(kept: Kept) -> None:
+    kept.configure()
+    kept.push({"users.view.yaml": ORDERS, "users.query.view.yaml": "sql: select 1\n"})
+    answer = kept.client.post(f"{kept.path}/sync", json={})
+    assert "Duplicate" in assert_error(answer, 400)["message"]
+    assert kept.files() == {}
+
+
+def test_somebody_pushes_in_the_middle(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.save({"a.view": ORDERS})
+    kept.configure()
+    real, raced = Remote.push, threading.Event()
+
+    def push(self: Remote, *arguments: Any) -> str:
+        if not raced.is_set():
+            raced.set()
+            kept.push({"b.view.yaml": ORDERS})
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Remote, "push", push)
+    assert kept.sync()["inSync"] is True
+    assert kept.files() == {"a.view": ORDERS, "b.view": ORDERS}
+    assert kept.in_git() == {"a.view.yaml": ORDERS, "b.view.yaml": ORDERS}
+
+
+def test_somebody_saves_in_the_middle(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.push({"a.view.yaml": ORDERS})
+    kept.configure()
+    real, raced = syncing.Syncing._save, threading.Event()
+
+    def save(self: Any, unit: Any, *arguments: Any) -> None:
+        if not raced.is_set():
+            raced.set()
+            from dragoman.access.principal import OPERATOR
+            from dragoman.models import service as models
+
+            models.save_files(unit, OPERATOR, kept.model.id, {"a.view": "hidden: true\n"})
+        real(self, unit, *arguments)
+
+    monkeypatch.setattr(syncing.Syncing, "_save", save)
+    assert kept.sync()["inSync"] is True
+    # the save in the middle was undone with the unit that noticed it, and the sync went through
+    assert kept.files() == {"a.view": ORDERS}
+
+
+def test_a_push_that_was_not_noted_is_no_change(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends between the push and the note of it."""
+    kept.save({"a.view": ORDERS})
+    kept.configure()
+
+    class Killed(Exception):
+        pass
+
+    def save(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(syncing.Syncing, "_save", save)
+        assert kept.client.post(f"{kept.path}/sync", json={}).status_code == 500
+    assert kept.in_git() == {"a.view.yaml": ORDERS}
+    done = kept.sync()
+    assert (done["didSync"], done["inSync"]) == (False, True)
+    assert len(kept.bare.log()) == 1
+
+
+def test_syncs_at_once_agree(kept: Kept) -> None:
+    kept.save({f"v{n}.view": ORDERS for n in range(5)})
+    kept.configure()
+    answers = at_once(4, lambda _: kept.client.post(f"{kept.path}/sync", json={}))
+    assert {answer.status_code for answer in answers} == {200}
+    assert kept.sync()["inSync"] is True
+    assert len(kept.in_git()) == 5
+    assert len(kept.bare.log()) == 1
+
+
+def test_another_path_starts_anew(kept: Kept) -> None:
+    kept.save({"a.view": ORDERS})
+    kept.configure()
+    kept.sync()
+    assert kept.client.patch(kept.path, json={"modelPath": "/bi/n"}).status_code == 200
+    assert kept.sync()["inSync"] is True
+    assert set(kept.bare.files()) == {"omni/m/a.view.yaml", "bi/n/a.view.yaml"}
+    assert kept.files() == {"a.view": ORDERS}
+
+
+def test_the_author_is_who_asked(kept: Kept) -> None:
+    ada = kept.server.user("ada@example.com", admin=True)
+    assert ada
+    kept.save({"a.view": ORDERS})
+    kept.configure()
+    kept.client = kept.server.client(kept.server.personal("ada@example.com"))
+    kept.sync()
+    assert kept.bare.log()[0].author == b"ada@example.com <ada@example.com>"
+    assert kept.bare.log()[0].committer.startswith(b"Dragoman ")
+
+
+def test_a_base_branch_that_is_not_there(kept: Kept) -> None:
+    kept.push({"a.view.yaml": ORDERS}, branch="trunk")
+    kept.configure()
+    answer = kept.client.post(f"{kept.path}/sync", json={})
+    assert "no branch main" in assert_error(answer, 502)["message"]
+    assert kept.client.patch(kept.path, json={"baseBranch": "trunk"}).status_code == 200
+    assert kept.sync()["inSync"] is True
+
+
+def test_unreachable_and_refused_remotes(kept: Kept) -> None:
+    kept.configure(token="wrong-token")
+    body = assert_error(kept.client.post(f"{kept.path}/sync", json={}), 502)
+    assert body["stage"] == "authentication"
+    assert "wrong-token" not in str(body)
+    moved = {"cloneUrl": "https://localhost:1/repo.git", "token": "x"}
+    assert kept.client.patch(kept.path, json=moved).status_code == 200
+    assert assert_error(kept.client.post(f"{kept.path}/sync", json={}), 502)["stage"] == "tcp"
+
+
+# Followers, and models that are changed by pull request
+
+
+def test_a_follower_takes_what_git_has(kept: Kept) -> None:
+    kept.save({"a.view": ORDERS, "mine.view": ORDERS})
+    kept.push({"a.view.yaml": "label: Git's\n", "b.view.yaml": ORDERS})
+    kept.configure(gitFollower=True)
+    assert kept.sync()["inSync"] is True
+    assert kept.files() == {"a.view": "label: Git's\n", "b.view": ORDERS}
+    assert set(kept.in_git()) == {"a.view.yaml", "b.view.yaml"}
+    kept.push({"b.view.yaml": None})
+    kept.sync()
+    assert kept.files() == {"a.view": "label: Git's\n"}
+
+
+def test_with_pull_requests_the_base_branch_is_left_alone(kept: Kept) -> None:
+    kept.push({"a.view.yaml": ORDERS})
+    kept.configure(requirePullRequest="always")
+    kept.sync()
+    kept.save({"mine.view": ORDERS})
+    head = kept.push({"b.view.yaml": ORDERS})
+    done = kept.sync()
+    assert (done["didSync"], done["inSync"], done["gitSha"]) == (True, False, head)
+    assert "mine.view" in done["message"]
+    assert kept.bare.head() == head
+    assert set(kept.files()) == {"a.view", "b.view", "mine.view"}
+    # what was held back is still known as ours
+    kept.client.patch(kept.path, json={"requirePullRequest": "never"})
+    assert kept.sync()["inSync"] is True
+    assert "mine.view.yaml" in kept.in_git()
+
+
+def test_users_only_asks_it_of_people(kept: Kept) -> None:
+    kept.configure(requirePullRequest="users-only")
+    kept.save({"a.view": ORDERS})
+    kept.server.user("ada@example.com", admin=True)
+    key, kept.client = kept.client, kept.server.client(kept.server.personal("ada@example.com"))
+    assert kept.sync()["inSync"] is False
+    kept.client = key
+    assert kept.sync()["inSync"] is True
