@@ -66,7 +66,7 @@ def test_hard_refresh_removes_and_soft_refresh_does_not(shop: Shop) -> None:
     shop.connect()
     shop.refresh()
     shop.sql("DROP TABLE users", "CREATE TABLE more (id int)")
-    assert shop.refresh(hard=False) == {
+    assert shop.refresh(hard_refresh=False) == {
         "tables": 3,
         "columns": 6,
         "added": 1,
@@ -74,7 +74,7 @@ def test_hard_refresh_removes_and_soft_refresh_does_not(shop: Shop) -> None:
         "removed": 0,
     }
     assert shop.views() == ["more", "orders", "users"]
-    assert shop.refresh(hard=True)["removed"] == 1
+    assert shop.refresh(hard_refresh=True)["removed"] == 1
     assert shop.views() == ["more", "orders"]
     assert shop.joins() == []
 
@@ -105,9 +105,9 @@ def test_selective_refreshes_leave_the_rest_as_it_is(shop: Shop) -> None:
         "CREATE TABLE crm.notes (id int)",
         "DROP TABLE crm.leads",
     )
-    shop.refresh(hard=False, schemas="CR*", tables="deal*")
+    shop.refresh(hard_refresh=False, schemas="CR*", tables="deal*")
     assert shop.views() == ["crm__deals", "crm__leads", "users"]
-    shop.refresh(hard=False, schemas="crm")
+    shop.refresh(hard_refresh=False, schemas="crm")
     assert shop.views() == ["crm__deals", "crm__leads", "crm__notes", "users"]
 
 
@@ -116,7 +116,7 @@ def test_only_included_schemas_are_read(shop: Shop) -> None:
     shop.connect(includeSchemas="s*")
     shop.refresh()
     assert shop.views() == ["s1__t"]
-    shop.refresh(hard=False, schemas="public")
+    shop.refresh(hard_refresh=False, schemas="public")
     assert shop.views() == ["s1__t"]
 
 

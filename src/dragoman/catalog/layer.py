@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import select
 
 from dragoman.catalog import reading, rows, states
+from dragoman.catalog.objects import TOPIC, VIEW, StoredObjects
 from dragoman.catalog.staging import live
 from dragoman.catalog.tables import catalog_relationships, catalog_tables
 from dragoman.connections import service as connections
@@ -39,6 +40,7 @@ class SchemaLayer:
         self._connection_id = connection_id
         self._included = frozenset(include_schemas)
         self._generation = states.generation(unit, connection_id)
+        self._objects = StoredObjects(unit, connection_id, self._generation)
         self._how: Conventions | None = None
 
     def settings(self) -> Definition:
@@ -51,7 +53,8 @@ class SchemaLayer:
         table = catalog_relationships
         statement = select(table).where(self._live(table)).order_by(table.c.from_view, table.c.id)
         found = self._unit.db.execute(statement)
-        return [_decoded(row) for row in found if not away & {row.from_view, row.to_view}]
+        inferred = [_decoded(row) for row in found if not away & {row.from_view, row.to_view}]
+        return [*inferred, *self._objects.relationships()]
 
     def relationships_of(self, view: str) -> Sequence[Definition]:
         """Those with that view, or that alias, at either end."""
@@ -63,16 +66,20 @@ class SchemaLayer:
             for end in ends
             for row in self._unit.db.execute(select(table).where(self._live(table), end == view))
         }
-        return [_decoded(found[number]) for number in sorted(found)]
+        inferred = [_decoded(found[number]) for number in sorted(found)]
+        return [*inferred, *self._objects.relationships(view)]
 
     def view_names(self) -> Collection[str]:
         """The names of all views in the lists."""
         table = catalog_tables
         wanted = select(table.c.view).where(self._live(table), *self._listed())
-        return list(self._unit.db.execute(wanted.order_by(table.c.view)).scalars())
+        found = list(self._unit.db.execute(wanted.order_by(table.c.view)).scalars())
+        return [*found, *(set(self._objects.names(VIEW)) - set(found))]
 
     def view(self, name: str) -> ViewSource | None:
-        """One view, that of an offloaded schema too."""
+        """One view, that of an offloaded schema too. A metric view stands for its table."""
+        if (own := next(self._objects.views(name), None)) is not None:
+            return own
         mine = self._live(catalog_tables) & (catalog_tables.c.view == name)
         row = self._unit.db.execute(select(*_TABLE).where(mine)).first()
         return None if row is None else self._source(row)
@@ -80,20 +87,23 @@ class SchemaLayer:
     def views(self) -> Iterator[ViewSource]:
         """All views in the lists."""
         wanted = select(*_TABLE).where(self._live(catalog_tables), *self._listed())
+        own = {view.name: view for view in self._objects.views()}
+        yield from own.values()
         for row in self._unit.db.execute(wanted.order_by(catalog_tables.c.view)):
-            yield self._source(row)
+            if row.view not in own:
+                yield self._source(row)
 
     def topic_names(self) -> Collection[str]:
-        """The names of all topics."""
-        return ()
+        """The names of all topics: of the database's own semantic layer."""
+        return self._objects.names(TOPIC)
 
     def topic(self, name: str) -> TopicSource | None:
         """One topic."""
-        return None
+        return next(self._objects.topics(name), None)
 
     def topics(self) -> Iterable[TopicSource]:
         """All topics."""
-        return ()
+        return self._objects.topics()
 
     def text(self, path: str) -> str | None:
         """None: this layer is generated."""

@@ -13,7 +13,7 @@ import structlog
 from dragoman.access.policy import Permission
 from dragoman.access.principal import OPERATOR
 from dragoman.api.errors import ApiError, NotFound
-from dragoman.catalog import impact, reading, states
+from dragoman.catalog import impact, objects, reading, states
 from dragoman.catalog.comparing import Comparison, Outcome
 from dragoman.catalog.linking import Linker
 from dragoman.catalog.reading import Scope
@@ -22,7 +22,9 @@ from dragoman.connections import dialling, sessions
 from dragoman.connections.dialling import Destination
 from dragoman.dialects.base import Session
 from dragoman.dialects.failures import DatabaseFailure
+from dragoman.dialects.semantic_objects import SemanticObject
 from dragoman.jobs import Context, JobFailed
+from dragoman.semantics.inference.semantic_objects import meaning
 from dragoman.store import StoreBusy, UnitOfWork
 
 log = structlog.get_logger()
@@ -36,9 +38,9 @@ MOST_TURNS: Final = 5
 def refresh(context: Context, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Read the catalog of a connection; returns counts of what was read and what changed.
 
-    `arguments`: `hard` (whether what is gone is removed), `schemas` and `tables` (lists that
-    narrow a soft refresh). What goes wrong is kept in the state of the catalog, which stays as it
-    was, and fails the job.
+    `arguments`: `hard_refresh` (whether what is gone is removed), `schemas` and `tables` (lists
+    that narrow a soft refresh). What goes wrong is kept in the state of the catalog, which stays
+    as it was, and fails the job.
     """
     for _ in range(MOST_TURNS):
         destination = _destination(context)
@@ -63,20 +65,24 @@ def _refresh(context: Context, destination: Destination, arguments: Mapping[str,
     scope = reading.scope(
         destination.settings, arguments.get("schemas") or "", arguments.get("tables") or ""
     )
-    removals = bool(arguments.get("hard", True)) and not scope.partial
+    removals = bool(arguments.get("hard_refresh", True)) and not scope.partial
     how = reading.conventions(destination.settings)
     staging = Staging(context, connection_id, state.generation)
     comparison = Comparison(context, staging, scope, how, removals=removals)
-    notices = _read(context, destination, scope, comparison)
+    notices, found = _read(context, destination, scope, comparison)
     outcome, turnover = comparison.finish()
+    topics = bool(destination.settings.get("enableDbSemanticLayerTopics"))
+    meanings = [meaning(each, how, topics=topics) for each in found]
+    other = 0 if scope.partial else objects.replace(context, staging, meanings)
     values = {
         "tables": outcome.tables,
         "columns": outcome.columns,
         "failure": None,
         "notices": notices or None,
         "reading": reading.fingerprint(destination.settings),
+        "job_id": context.job.id,
     }
-    if outcome.same:
+    if outcome.same and not other:
         context.write(partial(_same, connection_id=connection_id, values=values))
         return outcome
     context.progress(LINKING)
@@ -115,8 +121,9 @@ def _is_outdated(context: Context, read: Destination) -> bool:
 
 def _read(
     context: Context, destination: Destination, scope: Scope, comparison: Comparison
-) -> list[str]:
-    """Hand every table of the database to the comparison; returns what the session noticed."""
+) -> tuple[list[str], list[SemanticObject]]:
+    """Hand every table of the database to the comparison; returns what the session noticed, and
+    the semantic objects of the database where the connection asks for them."""
     with _session(context, destination) as session:
         total = sum(scope.asked.wants(name) for name in session.schemas())
         done, place = 0, None
@@ -127,7 +134,9 @@ def _read(
                 done, place = done + 1, (found.catalog, found.schema)
                 context.progress(READING, min(done - 1, total), total)
         context.progress(READING, total, total)
-        return list(session.notices)
+        asked = destination.settings.get("enableDbSemanticLayerIntegration")
+        found = session.semantic_objects(scope.asked) if asked and not scope.partial else []
+        return list(session.notices), found
 
 
 @contextmanager
@@ -149,9 +158,12 @@ def _same(unit: UnitOfWork, *, connection_id: str, values: dict[str, Any]) -> No
 
 def _keep_failure(context: Context, error: Exception) -> None:
     failure = _failure(error)
-    context.write(
-        lambda unit: states.put(unit, context.job.subject, failure={**failure, "at": unit.now})
-    )
+
+    def work(unit: UnitOfWork) -> None:
+        told = {**failure, "at": unit.now}
+        states.put(unit, context.job.subject, failure=told, job_id=context.job.id)
+
+    context.write(work)
 
 
 def _failure(error: Exception) -> dict[str, Any]:

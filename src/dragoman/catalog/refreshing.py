@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from dragoman import jobs
 from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest
@@ -12,6 +11,7 @@ from dragoman.catalog import service, states
 from dragoman.catalog.layer import SchemaLayer
 from dragoman.connections import service as connections
 from dragoman.jobs import Job
+from dragoman.jobs.records import active
 from dragoman.models import service as models
 from dragoman.store import UnitOfWork
 
@@ -20,8 +20,8 @@ def state(unit: UnitOfWork, principal: Principal, connection_id: str) -> dict[st
     """How the reading of a connection's catalog stands. Raises as `connections.get`."""
     connections.get(unit, principal, connection_id, Permission.CONNECTIONS_READ)
     found = states.get(unit, connection_id)
-    job = None if found.job_id is None else jobs.find(unit, found.job_id)
-    return states.shown(found, running=job is not None and job.is_active)
+    job = active(unit, service.KIND, connection_id)
+    return states.shown(found, job.id if job else None)
 
 
 def schemas(

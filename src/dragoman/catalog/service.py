@@ -5,6 +5,8 @@ What other rooms may use of this one, in one place. Functions take an open unit 
 
 from __future__ import annotations
 
+from typing import Any
+
 from dragoman import jobs
 from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
@@ -47,7 +49,8 @@ def request_refresh(
         reading.scope(found.settings, schemas, tables)
     except BadNames as problem:
         raise BadRequest(f"Bad Request: {problem.message}. {problem.fix}") from None
-    return _submit(unit, principal, connection_id, hard=hard, schemas=schemas, tables=tables)
+    arguments = {"hard_refresh": hard, "schemas": schemas, "tables": tables}
+    return _submit(unit, principal, connection_id, arguments)
 
 
 def follow_connection(
@@ -60,11 +63,11 @@ def follow_connection(
     same = known.reading == reading.fingerprint(connection.settings) and known.failure is None
     if event is Event.CHANGED and same:
         return
-    _submit(unit, principal, connection.id, hard=True, schemas="", tables="")
+    _submit(unit, principal, connection.id, {"hard_refresh": True})
 
 
 def _submit(
-    unit: UnitOfWork, principal: Principal, connection_id: str, **arguments: bool | str
+    unit: UnitOfWork, principal: Principal, connection_id: str, arguments: dict[str, Any]
 ) -> Job:
     job = jobs.submit(unit, KIND, connection_id, arguments, principal)
     states.put(unit, connection_id, job_id=job.id, asked_at=unit.now)

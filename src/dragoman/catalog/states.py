@@ -67,12 +67,12 @@ def put(unit: UnitOfWork, connection_id: str, **values: Any) -> None:
         unit.db.execute(insert(table).values({**empty, **values, "connection_id": connection_id}))
 
 
-def shown(state: State, *, running: bool) -> dict[str, Any]:
-    """The state as the API shows it."""
-    status = "running" if running else "failed" if state.failure else "completed"
+def shown(state: State, running: str | None) -> dict[str, Any]:
+    """The state as the API shows it. `running`: the id of the job under way."""
+    ended = "failed" if state.failure else "completed" if state.refreshed_at else "never"
     return {
-        "status": status if running or state.failure or state.refreshed_at else "never",
-        "jobId": state.job_id,
+        "status": "running" if running else ended,
+        "jobId": running or state.job_id,
         "requestedAt": state.asked_at,
         "refreshedAt": state.refreshed_at,
         "changedAt": state.changed_at,

@@ -22,6 +22,7 @@ from dragoman.dialects.catalog import EVERYTHING, CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network.deadline import PROBE_SECONDS
 from dragoman.dialects.properties import PROPERTIES
+from dragoman.dialects.semantic_objects import SemanticObject
 from dragoman.secret import SecretStr
 
 if TYPE_CHECKING:
@@ -303,6 +304,13 @@ class Session(ABC):
         raise DatabaseFailure(
             Stage.QUERY, Cause.NOT_LIVE, "This version cannot read the catalog of this dialect."
         )
+
+    def semantic_objects(self, wanted: CatalogFilter = EVERYTHING) -> list[SemanticObject]:
+        """The semantic objects that the database itself keeps; none where it has no such thing.
+
+        Raises `DatabaseFailure`. To be asked once the catalog is read to its end.
+        """
+        return []
 
 
 class Dialect(ABC):

@@ -70,6 +70,17 @@ def statement(database: str, wanted: CatalogFilter) -> str:
     return " UNION ALL ".join(parts) + " ORDER BY 1, 2, 3, 4, 5"
 
 
+def metric_views(database: str, wanted: CatalogFilter) -> str:
+    """A statement that gives schema, name, comment and YAML of each metric view."""
+    source, condition = _information(database), _condition(wanted, database)
+    return (
+        "SELECT t.table_schema, t.table_name, t.comment, v.view_definition"  # noqa: S608 - quoted
+        f" FROM {source}.tables AS t JOIN {source}.views AS v"
+        " ON v.table_schema = t.table_schema AND v.table_name = t.table_name"
+        f" WHERE t.table_type = 'METRIC_VIEW' AND {condition} ORDER BY 1, 2"
+    )
+
+
 def tables(facts: Iterable[Fact], database: str, wanted: CatalogFilter) -> Iterator[Table]:
     """Tables of the statement's rows, one at a time."""
     wants = wanted.memo()

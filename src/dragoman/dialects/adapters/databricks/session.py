@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from dragoman.dialects.adapters.clickhouse.door import pool_manager
-from dragoman.dialects.adapters.databricks import catalog, errors
+from dragoman.dialects.adapters.databricks import catalog, errors, metric_views
 from dragoman.dialects.adapters.databricks.service import client, types
 from dragoman.dialects.adapters.databricks.statement import Statement
 from dragoman.dialects.adapters.databricks.token import Tokens
 from dragoman.dialects.adapters.databricks.transport import Messages, TlsDoor, Web
 from dragoman.dialects.arrow import RecordBatch, Schema
 from dragoman.dialects.base import SessionOptions, Target
-from dragoman.dialects.catalog import CatalogFilter, Table
+from dragoman.dialects.catalog import EVERYTHING, CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Network
+from dragoman.dialects.semantic_objects import SemanticObject
 from dragoman.dialects.streaming import Attempt, StreamingSession, timed_out
 
 # The service answers within seconds, done or not; this long is a service in trouble.
@@ -98,6 +99,20 @@ class DatabricksSession(StreamingSession):
         statement = self._statement = self._new_statement(attempt)
         statement.begin(catalog.statement(self._target.database, wanted))
         yield from catalog.tables(_rows(statement), self._target.database, wanted)
+
+    def semantic_objects(self, wanted: CatalogFilter = EVERYTHING) -> list[SemanticObject]:
+        """See `Session.semantic_objects`."""
+        database = self._target.database
+        found: list[SemanticObject] = []
+        for schema, name, comment, written in self._guarded(catalog.metric_views(database, wanted)):
+            if not wanted.wants(schema, database):
+                continue
+            made = metric_views.metric_view(database, schema, name, comment or None, written)
+            if made is None:
+                self.notices.append(f"The metric view {schema}.{name} cannot be read as YAML.")
+            else:
+                found.append(made)
+        return found
 
     def _stop(self) -> None:
         if (statement := self._statement) is not None:

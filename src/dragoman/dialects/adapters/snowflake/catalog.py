@@ -60,7 +60,7 @@ def tables(ask: Ask, database: str, wanted: CatalogFilter, notices: list[str]) -
 
 
 def _statement(database: str, wanted: CatalogFilter) -> tuple[str, list[str]]:
-    source = f"{_named(database)}.information_schema"
+    source = f"{named(database)}.information_schema"
     include, bound = _any_of(wanted.include_like(_ESCAPE), fold=wanted.include.fold)
     if not wanted.include.patterns:
         include = "TRUE"
@@ -89,7 +89,7 @@ def _any_of(patterns: list[LikePattern], *, fold: bool) -> tuple[str, list[str]]
 def _keys(ask: Ask, database: str, notices: list[str]) -> Keys:
     """Without keys where the role may not see them."""
     keys = Keys()
-    where = f"IN DATABASE {_named(database)}"
+    where = f"IN DATABASE {named(database)}"
     try:
         primary = ask(f"SHOW PRIMARY KEYS {where}", None)
         imported = ask(f"SHOW IMPORTED KEYS {where}", None)
@@ -144,8 +144,9 @@ def _column(row: Row) -> Column:
     return Column(name, int(position), kind, nullable == "YES", default, comment or None, None)
 
 
-def _named(database: str) -> str:
-    """A plain name stays plain, since Snowflake folds it to capitals; others are quoted."""
+def named(database: str) -> str:
+    """The database in a statement: a plain name as it is, since Snowflake folds it to capitals,
+    others in quotes."""
     plain = database.replace("_", "").replace("$", "")
     if plain.isalnum() and plain.isascii() and not database[0].isdigit() and database[0] != "$":
         return database
