@@ -19,7 +19,7 @@ COMMANDS = [
     "token create", "token list", "token revoke", "user add", "user list", "user suspend",
     "user resume", "user attribute", "user grant", "role add", "connections list",
     "connections test", "connections apply", "connections export", "keys list", "keys rotate",
-    "keys drop-retired",
+    "keys drop-retired", "schema", "models validate",
 ]  # fmt: skip
 
 

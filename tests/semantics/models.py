@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 
 from dragoman.semantics.composition import ComposedModel
-from dragoman.semantics.files import FilesLayer
+from dragoman.semantics.files import FilesLayer, GeneratedLayer
 from dragoman.semantics.layers import ViewSource
 
 
-class SchemaLayer(FilesLayer):
+class SchemaLayer(GeneratedLayer):
     """Files as the schema layer: generated, with the types of columns."""
 
     def __init__(self, files: dict[str, str], types: dict[str, dict[str, str]]) -> None:
@@ -23,9 +23,6 @@ class SchemaLayer(FilesLayer):
         if found is None:
             return None
         return ViewSource(found.name, found.path, found.definition, self._types.get(name, {}))
-
-    def text(self, path: str) -> str | None:
-        return None
 
 
 def files(**texts: str) -> FilesLayer:

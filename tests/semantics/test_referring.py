@@ -193,7 +193,10 @@ def test_a_field_that_is_called_like_a_view() -> None:
 def test_references_move_to_another_field_and_definitions_stay() -> None:
     texts = {
         "a.view": "dimensions:\n  x: {sql: 'UPPER(${old})'}\n  old: {sql: y}\n",
-        "b.view": "measures:\n  m: {aggregate_type: sum, sql: '${a.old}', filters: {a.old: {is: 1}}}\n",
+        "b.view": """
+            measures:
+              m: {aggregate_type: sum, sql: '${a.old}', filters: {a.old: {is: 1}}}
+        """,
     }
     made = references(layer(texts)).replace_field("a", "old", FieldRef("b", "new"))
     assert made["a.view"].startswith("dimensions:\n  x:\n    sql: UPPER(${b.new})\n  old:")

@@ -20,6 +20,7 @@ from dragoman.cli import (
     doctor,
     keys,
     migrate,
+    modeling,
     query,
     roles,
     serve,
@@ -89,11 +90,13 @@ app.command("dialects")(dialects.dialects)
 app.command("doctor")(doctor.doctor)
 app.command("config")(showing.config)
 app.command("openapi")(showing.openapi)
+app.command("schema")(modeling.schema)
 for name, group in (
     ("token", tokens.group),
     ("user", users.group),
     ("role", roles.group),
     ("connections", connections.group),
+    ("models", modeling.group),
     ("keys", keys.group),
 ):
     app.add_typer(group, name=name)

@@ -1,7 +1,7 @@
 """Files of the modeling language: their names, reading, writing, editing."""
 
 from dragoman.semantics.files.editing import CannotEdit, edit, expanded
-from dragoman.semantics.files.layer import FilesLayer, FolderLayer
+from dragoman.semantics.files.layer import FilesLayer, FolderLayer, GeneratedLayer
 from dragoman.semantics.files.naming import view_name, with_reference
 from dragoman.semantics.files.paths import BadPath, FileKind, FilePath, disk_path, parse_path
 from dragoman.semantics.files.reading import SourceFile, marks, read, view_reference
@@ -14,6 +14,7 @@ __all__ = [
     "FilePath",
     "FilesLayer",
     "FolderLayer",
+    "GeneratedLayer",
     "SourceFile",
     "disk_path",
     "edit",

@@ -186,7 +186,20 @@ class FolderLayer(FilesLayer):
         if not folder.is_dir():
             raise NotADirectoryError(20, "Not a folder", str(folder))
         self.folder = folder
-        super().__init__({key: _load(path) for key, path in model_files(folder)}, knows)
+        super().__init__(folder_files(folder), knows)
+
+
+class GeneratedLayer(FilesLayer):
+    """Files that a program wrote (a schema model): they are right, so nothing points into them."""
+
+    def text(self, path: str) -> str | None:
+        """Nobody wrote it."""
+        return None
+
+
+def folder_files(folder: Path) -> dict[str, str | Load]:
+    """The model files below a folder, by key, each loaded when it is read."""
+    return {key: _load(path) for key, path in model_files(folder)}
 
 
 def model_files(folder: Path) -> Iterator[tuple[str, Path]]:

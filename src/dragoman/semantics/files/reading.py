@@ -108,7 +108,9 @@ def _marked(text: str) -> tuple[MarkingComposer, Any]:
         composer = MarkingComposer(text)
     except UnicodeEncodeError as error:
         composer = MarkingComposer("")
-        composer.troubles.append(_at_offset(text, error.start, "half of a character"))
+        composer.troubles.append(
+            _at_offset(text, error.start, "a byte that is not UTF-8, or half of a character")
+        )
         return composer, None
     try:
         return composer, composer.document()
