@@ -29,6 +29,15 @@ def test_offloaded_schemas_are_left_out_unless_asked_for() -> None:
     assert CatalogFilter.of({"includeSchemas": None}).wants("any")
 
 
+def test_the_schema_of_uploads_is_never_read() -> None:
+    settings = {"scratchSchema": "Up.* loads", "offloadedSchemas": "old"}
+    schemas = ("a", "old", "Up.* loads", "Up. my loads")
+    read = [name for name in schemas if CatalogFilter.of(settings).wants(name)]
+    assert read == ["a", "Up. my loads"]
+    everything = CatalogFilter.of(settings, offloaded=True)
+    assert [name for name in schemas if everything.wants(name)] == ["a", "old", "Up. my loads"]
+
+
 def test_a_list_that_cannot_be_read_is_told() -> None:
     with pytest.raises(BadNames):
         CatalogFilter.of({"includeSchemas": 'a,"b'})

@@ -151,6 +151,21 @@ def test_offloaded_schemas_of_catalogs(offloaded: Any, others: Any, warnings: li
     assert isinstance(draft.settings["offloadedSchemas"], str)
 
 
+@pytest.mark.parametrize(
+    ("other", "warnings"),
+    [
+        ({}, []),
+        ({"defaultSchema": "public", "includeSchemas": "public,sales"}, []),
+        ({"defaultSchema": "uploads"}, ["scratchSchema"]),
+        ({"includeSchemas": "public,up*"}, ["scratchSchema"]),
+    ],
+)
+def test_the_schema_of_uploads_is_for_them_alone(
+    other: dict[str, Any], warnings: list[str]
+) -> None:
+    assert warned(validate(body("postgres", scratchSchema="uploads", **other))) == warnings
+
+
 # Snowflake
 
 

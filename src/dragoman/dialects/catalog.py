@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from dragoman.dialects.names import LikePattern, SchemaFilter, compile_patterns
+from dragoman.dialects.names import LikePattern, SchemaFilter, compile_patterns, exact_name
 
 
 class TableKind(StrEnum):
@@ -93,12 +93,16 @@ class CatalogFilter:
     def of(cls, settings: Mapping[str, Any], *, offloaded: bool = False) -> CatalogFilter:
         """The filter that a connection's settings ask for.
 
-        `offloaded`: read the offloaded schemas too. Raises `BadNames` for a list that cannot be
+        The schema of uploads is never read (contract §2.2 row 16). `offloaded`: read the offloaded
+        schemas too. Raises `BadNames` for a list that cannot be
         read.
         """
-        left_out = "" if offloaded else str(settings.get("offloadedSchemas") or "")
+        left_out = [] if offloaded else [str(settings.get("offloadedSchemas") or "")]
+        if scratch := str(settings.get("scratchSchema") or ""):
+            left_out.append(exact_name(scratch))  # uploads have views of their own
         return cls(
-            compile_patterns(str(settings.get("includeSchemas") or "")), compile_patterns(left_out)
+            compile_patterns(str(settings.get("includeSchemas") or "")),
+            compile_patterns(",".join(filter(None, left_out))),
         )
 
     def wants(self, schema: str, catalog: str | None = None) -> bool:

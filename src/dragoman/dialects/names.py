@@ -155,6 +155,11 @@ def quote_name(name: str) -> str:
             return name
     except BadNames:
         pass
+    return exact_name(name)
+
+
+def exact_name(name: str) -> str:
+    """A name as a list writes it for that name alone: no wildcard, no catalog."""
     return '"' + name.replace('"', '""') + '"'
 
 

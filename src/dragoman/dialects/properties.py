@@ -139,7 +139,7 @@ _ALL: tuple[Property, ...] = (
     Property(
         "scratchSchema",
         Kind.TEXT,
-        "The schema for tables made from uploads.",
+        "The schema for tables made from uploads; it is not modelled.",
         universal=True,
     ),
     Property(

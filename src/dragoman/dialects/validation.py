@@ -118,6 +118,7 @@ def _apply(draft: Draft, dialect: Dialect, *, strict: bool) -> None:
     dialect.check(draft)
     _host(draft, declared)
     _offloaded(draft, declared)
+    _scratch(draft)
     if declared.use("trustServerCertificate") and draft.settings.get("trustServerCertificate"):
         draft.warn(
             "trustServerCertificate",
@@ -263,3 +264,14 @@ def _offloaded(draft: Draft, declared: Declaration) -> None:
             draft.warn(
                 "offloadedSchemas", f"{catalog} is not in includeOtherCatalogs, so nothing matches."
             )
+
+
+def _scratch(draft: Draft) -> None:
+    """The schema of uploads is not modelled, so it should be no other's."""
+    scratch = str(draft.settings.get("scratchSchema", ""))
+    included = names.compile_patterns(str(draft.settings.get("includeSchemas", "")))
+    wanted = bool(included.patterns) and included.matches(scratch)
+    if scratch and (wanted or scratch == draft.settings.get("defaultSchema")):
+        draft.warn(
+            "scratchSchema", f"It is for uploads alone: other tables in {scratch} are not modelled."
+        )
