@@ -3,6 +3,7 @@
 #   make demo     server + sample data + first query     make test-all  every test
 #   make lint     format, lint, types, floors            make bench     the benchmarks, full size
 #   make docs     the documentation, into site/          make lock      rewrite requirements/*.txt
+#   make conformance   the suite on every engine of the tests, recorded for the documentation
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCKS := requirements/uv.txt requirements/dev.txt
 
-.PHONY: help setup demo engines test test-all lint format bench bench-smoke docs lock clean
+.PHONY: help setup demo engines test test-all lint format bench bench-smoke docs lock conformance clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p; /^$$/q' Makefile
@@ -53,6 +54,9 @@ bench-smoke: setup engines
 
 docs: setup
 	@bash scripts/docs.sh
+
+conformance: setup engines
+	@bash scripts/conformance.sh
 
 lock: setup
 	@bash scripts/lock.sh

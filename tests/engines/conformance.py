@@ -1,60 +1,41 @@
-"""What the one suite needs to know of each live dialect: where to dial, how its SQL is spelt."""
+"""The suite's subjects of the tests: engines of ours, and what to do to them from outside."""
 
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dragoman.dialects import registry
-from dragoman.dialects.base import Dialect, Session, SessionOptions, Target
+from dragoman.dialects import conformance, registry
+from dragoman.dialects.base import Session, Target
+from dragoman.dialects.conformance.subject import until
 from dragoman.dialects.network import TlsPolicy
 from dragoman.egress import EgressPolicy
 from dragoman.secret import SecretStr
 from tests.support.engines import Engine
 
+__all__ = ["Subject", "rows", "until"]
 SLOW_MACHINE = 3.0  # seconds on top of a limit before a test calls it late
 
 
 @dataclass(frozen=True)
-class Subject:
-    """One dialect with a running engine. `numbers(n)` is a table of n rows with a column `n`.
+class Subject(conformance.Subject):
+    """What the suite examines, with more that only tests of ours ask.
 
-    `writes`: what no session runs; `refused`: what the database itself refuses, the guard aside.
+    `writes`: what no session runs.
     """
 
-    dialect: Dialect
-    target: Target
-    policy: EgressPolicy
-    sleep: str
-    numbers: Callable[[int], str]
-    writes: tuple[str, ...]
-    server_running: Callable[[str], bool] | None = None
-    kill_sessions: Callable[[], None] | None = None
-    files: Path | None = None
-    fields: dict[str, str] = field(default_factory=dict)
-    refused: tuple[str, ...] = (
-        "INSERT INTO victim VALUES (2)",
-        "DELETE FROM victim",
-        "DROP TABLE victim",
-    )
+    writes: tuple[str, ...] = ()
 
-    def options(self, **given: Any) -> SessionOptions:
-        return SessionOptions(**{"files": self.files, "timeout_seconds": 60.0, **given})
+    @property
+    def sleep(self) -> str:
+        """A statement that works for more than a minute."""
+        return self.spelling.work("asleep")
 
-    def connect(self, **options: Any) -> Session:
-        return self.dialect.connect(self.target, self.policy, self.options(**options))
-
-    @contextlib.contextmanager
-    def session(self, **options: Any) -> Iterator[Session]:
-        session = self.connect(**options)
-        try:
-            yield session
-        finally:
-            session.close()
+    def numbers(self, count: int) -> str:
+        """A table `t` with a column `n` of that many numbers."""
+        return self.spelling.sequence(count)
 
     def with_settings(self, password: str | None = None, **settings: Any) -> Subject:
         target = replace(self.target, settings={**self.target.settings, **settings})
@@ -81,15 +62,6 @@ def target(dialect: str, engine: Engine) -> Target:
     return Target(dialect, settings, {"passwordUnencrypted": SecretStr(engine.password)})
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return condition()
-
-
 PLAIN_WRITES = (
     "INSERT INTO victim VALUES (2)",
     "UPDATE victim SET a = 2",
@@ -106,6 +78,9 @@ PLAIN_WRITES = (
 )
 
 
+REFUSED = ("INSERT INTO victim VALUES (2)", "DELETE FROM victim", "DROP TABLE victim")
+
+
 def duckdb_subject(directory: Path) -> Subject:
     import duckdb
 
@@ -117,8 +92,6 @@ def duckdb_subject(directory: Path) -> Subject:
         dialect,
         Target("duckdb", {"database": "shop.duckdb"}, {}),
         EgressPolicy.build(),
-        sleep="SELECT count(*) FROM range(100000000) a, range(1000000) b",
-        numbers=lambda n: f"range({n}) AS t(n)",
         writes=(
             *PLAIN_WRITES,
             "COPY victim TO '/tmp/dragoman-out.csv'",
@@ -139,6 +112,8 @@ def duckdb_subject(directory: Path) -> Subject:
             "CREATE TEMP TABLE t AS SELECT 1",
         ),
         files=directory,
+        schema="main",
+        refused=REFUSED,
     )
 
 
@@ -163,8 +138,6 @@ def postgres_subject(engine: Engine, dialect: str = "postgres") -> Subject:
         registry.get(dialect),
         target(dialect, engine),
         policy(engine),
-        sleep="SELECT pg_sleep(60)",
-        numbers=lambda n: f"generate_series(1, {n}) AS t(n)",
         writes=(
             *PLAIN_WRITES,
             "WITH gone AS (DELETE FROM victim RETURNING *) SELECT * FROM gone",
@@ -190,7 +163,9 @@ def postgres_subject(engine: Engine, dialect: str = "postgres") -> Subject:
             )[0][0]
             > 0
         ),
-        kill_sessions=lambda: (
+        schema="public",
+        refused=REFUSED,
+        sever=lambda: (
             ask(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}") and None
         ),
     )
@@ -233,8 +208,6 @@ def mariadb_subject(engine: Engine, dialect: str = "mariadb") -> Subject:
         registry.get(dialect),
         target(dialect, engine),
         policy(engine),
-        sleep="SELECT SLEEP(60)",
-        numbers=lambda n: f"(SELECT seq AS n FROM seq_1_to_{n}) AS t",
         writes=(
             *PLAIN_WRITES,
             "SELECT meddle()",
@@ -254,5 +227,7 @@ def mariadb_subject(engine: Engine, dialect: str = "mariadb") -> Subject:
             for row in ask("SHOW FULL PROCESSLIST")
             if "PROCESSLIST" not in (row[7] or "")
         ),
-        kill_sessions=kill_sessions,
+        sever=kill_sessions,
+        schema=engine.database,
+        refused=REFUSED,
     )

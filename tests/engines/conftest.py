@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dragoman.dialects.conformance import Result
+from tests.engines.recording import Recording
 from tests.engines.support.bigquery import BigQuery, run_bigquery
 from tests.engines.support.clickhouse import run_clickhouse
 from tests.engines.support.databricks import run_databricks_stub
 from tests.engines.support.exasol import run_exasol_stub
 from tests.engines.support.mssql import run_mssql
 from tests.engines.support.relay import Relay
+from tests.engines.support.snowflake import Snowflake, run_snowflake
 from tests.engines.support.starrocks import run_starrocks
 from tests.engines.support.trino import run_trino
 from tests.support.certificates import Certificates
@@ -82,6 +86,33 @@ def databricks_stub_server(
 
 
 @pytest.fixture(scope="session")
+def snowflake_emulator(start_engine: Callable[..., Any]) -> Snowflake:
+    """fakesnow behind our front: TLS, sign-in, aborts and stages are the front's."""
+    return start_engine("snowflake (emulator)", run_snowflake)
+
+
+@pytest.fixture(scope="session")
 def bigquery_emulator(start_engine: Callable[..., Any]) -> BigQuery:
     """local-bigquery behind TLS and Google's names, and a stub of the token endpoint."""
     return start_engine("bigquery (emulator)", run_bigquery)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", type=Path, help="Write what the suite found into this file.")
+
+
+@pytest.fixture(scope="session")
+def recording(request: pytest.FixtureRequest) -> Iterator[Recording | None]:
+    """What the suite found, written at the end when a file is asked for."""
+    # The option is only there when this folder was named.
+    file = request.config.getoption("--record", None)
+    made = Recording() if file else None
+    yield made
+    if made is not None:
+        made.write(file)
+
+
+@pytest.fixture
+def record(recording: Recording | None) -> Callable[[str, Result], None]:
+    """Notes a result of the suite under the name of its subject."""
+    return recording.note if recording else lambda subject, result: None

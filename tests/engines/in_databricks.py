@@ -154,10 +154,10 @@ def test_stub_wrong_token_catalog_warehouse_port_and_host_name_their_stage(
     failure = failure_of(subject.with_settings(host="no-such-host.invalid"))
     assert (failure.stage, failure.cause) == (Stage.DNS, Cause.HOST_NOT_FOUND)
     with refusing() as port:
-        failure = failure_of(replace(subject, policy=network(port, None)))
+        failure = failure_of(replace(subject, network=network(port, None)))
     assert (failure.stage, failure.cause) == (Stage.TCP, Cause.REFUSED)
     with unanswering() as port:
-        failure = failure_of(replace(subject, policy=network(port, None)), connect_seconds=0.5)
+        failure = failure_of(replace(subject, network=network(port, None)), connect_seconds=0.5)
     assert (failure.stage, failure.cause) == (Stage.TCP, Cause.TIMEOUT)
 
 
@@ -322,7 +322,7 @@ def test_stub_two_sessions_do_not_wait_for_each_other(subject: Subject) -> None:
 def test_stub_the_diagnosis_names_a_wrong_certificate(
     subject: Subject, certificates: Certificates
 ) -> None:
-    poor = replace(subject, policy=network(subject.policy.port, certificates.other_ca_file))  # type: ignore[attr-defined]
-    found = diagnose(poor.dialect, poor.target, poor.policy, poor.options())
+    poor = replace(subject, network=network(subject.network.port, certificates.other_ca_file))  # type: ignore[attr-defined]
+    found = diagnose(poor.dialect, poor.target, poor.network, poor.options())
     assert found.failed
     assert (found.failed.stage, found.failed.cause) == (Stage.TLS, Cause.TLS_UNTRUSTED)

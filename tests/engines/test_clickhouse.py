@@ -162,11 +162,11 @@ def test_tls_streams_and_an_unverified_certificate_can_be_taken(
     subject = clickhouse_subject(clickhouse_tls_server)
     with subject.session() as session:
         assert len(rows(session, "SELECT number FROM numbers(200000)")) == 200_000
-    tls = replace(subject.policy.tls, ca_file=certificates.other_ca_file, plaintext="never")
-    stranger = replace(subject, policy=replace(subject.policy, tls=tls))
+    tls = replace(subject.network.tls, ca_file=certificates.other_ca_file, plaintext="never")
+    stranger = replace(subject, network=replace(subject.network, tls=tls))
     with stranger.with_settings(trustServerCertificate=True).session() as session:
         assert rows(session, "SELECT 1 AS a") == [{"a": 1}]
-    found = diagnose(subject.dialect, subject.target, subject.policy, subject.options())
+    found = diagnose(subject.dialect, subject.target, subject.network, subject.options())
     assert found.success
     assert "certificate verified" in found[Stage.TLS].message
 
@@ -292,10 +292,10 @@ def test_stub_a_disagreement_on_tls_is_no_reason_to_go_on_without() -> None:
 
 
 def test_a_connection_lost_between_statements_is_dialled_anew(subject: Subject) -> None:
-    assert subject.kill_sessions
+    assert subject.sever
     with subject.session() as session:
         rows(session, "SELECT 1 AS a")
-        subject.kill_sessions()
+        subject.sever()
         assert until(lambda: rows(session, "SELECT 1 AS a") == [{"a": 1}])
 
 

@@ -37,7 +37,7 @@ def test_a_session_reads_and_an_ended_token_is_told(lakebase: Subject) -> None:
         assert rows(session, "SELECT a FROM victim") == [{"a": 1}]
     old = token({"exp": NOW.timestamp(), "sub": "somebody"})
     ended = lakebase.with_settings(password=old)
-    found = diagnose(ended.dialect, ended.target, ended.policy, ended.options())
+    found = diagnose(ended.dialect, ended.target, ended.network, ended.options())
     assert found.failed
     assert (found.failed.stage, found.failed.cause) == (
         Stage.AUTHENTICATION,

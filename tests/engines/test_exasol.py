@@ -245,7 +245,7 @@ def test_stub_wrong_certificates_get_no_password_unless_trusted(
         trusting = subject.with_settings(trustServerCertificate=True)
         with trusting.session() as session:
             session.ping()
-        found = diagnose(trusting.dialect, trusting.target, trusting.policy, trusting.options())
+        found = diagnose(trusting.dialect, trusting.target, trusting.network, trusting.options())
     expected = Cause.TLS_HOSTNAME if wrong == "other_host" else Cause.TLS_UNTRUSTED
     assert (failure.stage, failure.cause) == (Stage.TLS, expected)
     assert found.success

@@ -173,9 +173,9 @@ def test_the_name_of_the_certificate_counts(
 def test_any_certificate_is_taken_where_the_user_says_so(
     subject: Subject, certificates: Certificates
 ) -> None:
-    tls = replace(subject.policy.tls, ca_file=certificates.other_ca_file)
+    tls = replace(subject.network.tls, ca_file=certificates.other_ca_file)
     trusting = subject.with_settings(trustServerCertificate=True)
-    with replace(trusting, policy=replace(subject.policy, tls=tls)).session() as session:
+    with replace(trusting, network=replace(subject.network, tls=tls)).session() as session:
         session.ping()
 
 

@@ -235,8 +235,8 @@ def test_lakebase_takes_its_token_as_a_password_and_never_plain_text(
 
 def test_a_certificate_for_another_name_is_refused(postgres_tls_server: Engine) -> None:
     subject = postgres_subject(postgres_tls_server).with_settings(host="db.example")
-    resolving = replace(subject.policy, resolver=lambda _: ["127.0.0.1"])
-    subject = replace(subject, policy=resolving)
+    resolving = replace(subject.network, resolver=lambda _: ["127.0.0.1"])
+    subject = replace(subject, network=resolving)
     with pytest.raises(DatabaseFailure) as caught:
         subject.connect()
     assert (caught.value.stage, caught.value.cause) == (Stage.TLS, Cause.TLS_HOSTNAME)

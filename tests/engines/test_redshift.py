@@ -136,7 +136,7 @@ def test_the_diagnosis_of_a_silent_server_ends(stand_in: Subject) -> None:
     with serving(saying(b"")) as port:
         silent = stand_in.with_settings(port=port)
         found = diagnose(
-            silent.dialect, silent.target, silent.policy, silent.options(connect_seconds=1.0)
+            silent.dialect, silent.target, silent.network, silent.options(connect_seconds=1.0)
         )
     assert found.failed
     assert found.failed.stage in {Stage.TCP, Stage.TLS}

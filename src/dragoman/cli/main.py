@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from dragoman import __version__
 from dragoman.cli import (
     apply,
+    conformance,
     connect,
     connections,
     demo,
@@ -87,6 +88,7 @@ app.command("migrate")(migrate.migrate)
 app.command("connect")(connect.connect)
 app.command("query")(query.query)
 app.command("dialects")(dialects.dialects)
+app.command("conformance")(conformance.conformance)
 app.command("doctor")(doctor.doctor)
 app.command("config")(showing.config)
 app.command("openapi")(showing.openapi)

@@ -17,8 +17,10 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
 from dragoman.dialects.tls_rule import agreed
+from dragoman.dialects.trino import Trino
 
 if TYPE_CHECKING:
     from dragoman.dialects.validation import Draft
@@ -35,6 +37,7 @@ _REGION = re.compile(r"[a-z]{2,3}(?:-[a-z]+){1,3}-[0-9]{1,2}")
 class Athena(Dialect):
     """Athena. `host` has no host: it may carry the S3 location of results (contract §2.2)."""
 
+    spelling = Trino.spelling
     declaration: ClassVar[Declaration] = Declaration(
         name="athena",
         label="Amazon Athena",
@@ -63,6 +66,13 @@ class Athena(Dialect):
         sqlglot="athena",
         proof=Proof.EMULATOR,
         live=True,
+        lacks={
+            Feature.ARRAY: "Athena writes an array as text.",
+            Feature.SESSION_TIME_ZONE: "Athena has no time zone of a session.",
+            Feature.READ_ONLY_SESSION: "Athena has no read-only session.",
+            Feature.ROLLED_BACK: "Athena keeps what a statement writes.",
+            Feature.LASTING_CONNECTION: "Each statement is a request of its own over HTTP.",
+        },
         notes=(
             "`host` carries the S3 location of query results; without it the workgroup's is used.",
             "With useMachineAuth the server signs in by the identity of its machine: keys or a web "

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from dragoman.dialects.arrow import RecordBatch, Schema
 from dragoman.dialects.catalog import EVERYTHING, CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network.deadline import PROBE_SECONDS
 from dragoman.dialects.properties import PROPERTIES
 from dragoman.dialects.semantic_objects import SemanticObject
+from dragoman.dialects.spelling import Spelling
 from dragoman.secret import SecretStr
 
 if TYPE_CHECKING:
@@ -105,6 +107,8 @@ class Declaration:
     `without` names universal properties that this dialect ignores.
     `query_timeout`: "server" when the database itself stops a statement, "client" when we do.
     `isolated`: why the driver runs in a process of its own; empty when it runs in the server's.
+    `lacks`: what the database or its driver does not have, and why; the conformance suite shows
+    that each of them is so, and that all else is there.
     """
 
     name: str
@@ -119,6 +123,7 @@ class Declaration:
     sqlglot: str | None = None
     proof: Proof = Proof.DECLARED
     live: bool = False
+    lacks: Mapping[Feature, str] = field(default_factory=dict[Feature, str])
     extension: bool = False
     empty_password: bool = False
     isolated: str = ""
@@ -211,6 +216,8 @@ class SessionOptions:
     `timezone`: an IANA name; None leaves UTC. `files`: the directory under which embedded engines
     may open database files; None allows none. `isolate`: dialects whose drivers run in a process of
     their own, beside those that declare it; `memory_mb`: what such a process may hold.
+    `guarded`: statements are checked before they are sent. Only the conformance suite leaves that
+    out, to see whether the database itself refuses what writes.
     """
 
     timeout_seconds: float = 900.0
@@ -220,6 +227,7 @@ class SessionOptions:
     files: Path | None = None
     isolate: tuple[str, ...] = ()
     memory_mb: int = 2048
+    guarded: bool = True
 
 
 @dataclass(slots=True)
@@ -317,6 +325,7 @@ class Dialect(ABC):
     """A dialect. The declaration says most; the methods are where a dialect differs."""
 
     declaration: ClassVar[Declaration]
+    spelling: ClassVar[Spelling]
 
     def choose_authentication(self, draft: Draft) -> Authentication | None:
         """The way to sign in that the settings ask for; None when the value is unknown."""

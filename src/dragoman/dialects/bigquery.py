@@ -19,7 +19,9 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
+from dragoman.dialects.spelling import INSTANT, Spelling
 from dragoman.dialects.tls_rule import agreed
 from dragoman.dialects.values import BadValue
 
@@ -39,6 +41,23 @@ _FIX = "Send the whole JSON key file of a service account as text."
 class BigQuery(Dialect):
     """BigQuery. Project and client email come from the key when they are not sent."""
 
+    spelling: ClassVar[Spelling] = Spelling(
+        slow="SELECT COUNT(*) AS {mark} FROM UNNEST(GENERATE_ARRAY(1, 1000000)) AS x"
+        " CROSS JOIN UNNEST(GENERATE_ARRAY(1, 1000000)) AS y WHERE MOD(x + y, 7) = 8",
+        hour=f"FORMAT_TIMESTAMP('%H', TIMESTAMP_SECONDS({INSTANT}))",
+        numbers="(SELECT x + 1000 * y AS n FROM UNNEST(GENERATE_ARRAY(0, 999)) AS x"
+        " CROSS JOIN UNNEST(GENERATE_ARRAY(0, DIV({count}, 1000))) AS y"
+        " WHERE x + 1000 * y < {count}) AS t",
+        quoted="'aü€😀\\'\"'",
+        values={
+            Feature.DECIMAL: "NUMERIC '12.34'",
+            Feature.TIMESTAMP: "DATETIME '2024-02-29 12:34:56.789'",
+            Feature.TIMESTAMP_TZ: "TIMESTAMP '2024-02-29 13:34:56+01:00'",
+            Feature.JSON: """JSON '{"a": [1, null]}'""",
+            Feature.BINARY: "FROM_HEX('00ff')",
+            Feature.ARRAY: "[1, 2]",
+        },
+    )
     declaration: ClassVar[Declaration] = Declaration(
         name="bigquery",
         label="Google BigQuery",
@@ -84,6 +103,9 @@ class BigQuery(Dialect):
         sqlglot="bigquery",
         proof=Proof.EMULATOR,
         live=True,
+        lacks={
+            Feature.LASTING_CONNECTION: "Each statement is a request of its own over HTTP.",
+        },
         notes=(
             "`database` is the project; a schema is a dataset; other catalogs are other projects.",
             "Only keys of type service_account are taken: others can read files or run programs.",

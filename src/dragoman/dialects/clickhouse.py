@@ -17,13 +17,31 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy
+from dragoman.dialects.spelling import INSTANT, Spelling
 from dragoman.dialects.tls_rule import agreed, must_have_tls
 
 
 class ClickHouse(Dialect):
     """ClickHouse. A schema is a database; there are no foreign keys to read."""
 
+    spelling: ClassVar[Spelling] = Spelling(
+        slow="SELECT count() AS {mark} FROM numbers(100000000000) WHERE sipHash64(number) = 7",
+        hour=f"toHour(toDateTime({INSTANT}))",
+        numbers="(SELECT number AS n FROM numbers({count})) AS t",
+        running="SELECT count() FROM system.processes"
+        " WHERE query LIKE concat('%', '{mark_a}', '{mark_b}', '%')",
+        values={
+            Feature.TIMESTAMP: "toDateTime64('2024-02-29 12:34:56.789', 3)",
+            Feature.TIMESTAMP_TZ: "toDateTime('2024-02-29 13:34:56', 'Africa/Lagos')",
+            Feature.DATE: "toDate32('2024-02-29')",
+            Feature.TIME: "toTime('12:34:56')",
+            Feature.BINARY: "unhex('00FF')",
+            Feature.ARRAY: "[1, 2]",
+        },
+        nulls={Feature.ARRAY: "CAST([] AS Array(UInt8))"},
+    )
     declaration: ClassVar[Declaration] = Declaration(
         name="clickhouse",
         label="ClickHouse",
@@ -44,6 +62,12 @@ class ClickHouse(Dialect):
         proof=Proof.ENGINE,
         live=True,
         empty_password=True,
+        lacks={
+            Feature.TIMESTAMP: "A DateTime is a point in time: it arrives with a time zone.",
+            Feature.TIME: "A Time may be longer than a day: it arrives as a duration.",
+            Feature.BINARY: "A String holds text or bytes: it arrives as text.",
+            Feature.LASTING_CONNECTION: "Each statement is a request of its own over HTTP.",
+        },
         notes=(
             "The HTTP interface is used: port 8443 with TLS, 8123 without; never 9000 or 9440.",
             "Statements run with readonly = 1: no SETTINGS clause, and no table function that "

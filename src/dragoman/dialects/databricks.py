@@ -17,8 +17,10 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
+from dragoman.dialects.features import Feature
 from dragoman.dialects.hosts import check_host
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
+from dragoman.dialects.spelling import INSTANT, Spelling
 from dragoman.dialects.tls_rule import agreed
 from dragoman.dialects.values import BadValue
 
@@ -31,6 +33,18 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9_.-]+)+/?")
 class Databricks(Dialect):
     """Databricks. `database` is the Unity Catalog catalog of names written without one."""
 
+    spelling: ClassVar[Spelling] = Spelling(
+        slow="SELECT COUNT(*) AS {mark} FROM range(100000000) a CROSS JOIN range(1000000) b"
+        " WHERE a.id + b.id = -1",
+        hour=f"hour(timestamp_seconds({INSTANT}))",
+        numbers="(SELECT id AS n FROM range({count})) AS t",
+        quoted="'aü€😀\\'\"'",
+        values={
+            Feature.TIMESTAMP: "TIMESTAMP_NTZ '2024-02-29 12:34:56.789'",
+            Feature.TIMESTAMP_TZ: "TIMESTAMP '2024-02-29 13:34:56+01:00'",
+            Feature.ARRAY: "array(1, 2)",
+        },
+    )
     declaration: ClassVar[Declaration] = Declaration(
         name="databricks",
         label="Databricks",
@@ -79,6 +93,12 @@ class Databricks(Dialect):
         sqlglot="databricks",
         proof=Proof.STUB,
         live=True,
+        lacks={
+            Feature.TIME: "Databricks has no time of day.",
+            Feature.JSON: "JSON is text here, or a VARIANT.",
+            Feature.READ_ONLY_SESSION: "Databricks has no read-only session.",
+            Feature.ROLLED_BACK: "Databricks keeps what a statement writes.",
+        },
         notes=(
             "`warehouse` is the HTTP path of a SQL warehouse; the port is always 443.",
             "There is no read-only session: give rights to read only.",

@@ -19,12 +19,24 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import Network
+from dragoman.dialects.spelling import INSTANT, Spelling
 
 
 class DuckDB(Dialect):
     """DuckDB. Nothing is dialled; the session opens the file read-only and can open no other."""
 
+    spelling: ClassVar[Spelling] = Spelling(
+        slow="SELECT count(*) AS {mark} FROM range(100000000) a, range(1000000) b",
+        hour=f"hour(to_timestamp({INSTANT}))",
+        numbers="range({count}) AS t(n)",
+        values={
+            Feature.TIMESTAMP_TZ: "TIMESTAMPTZ '2024-02-29 13:34:56+01:00'",
+            Feature.BINARY: "from_hex('00FF')",
+            Feature.ARRAY: "[1, 2]",
+        },
+    )
     declaration: ClassVar[Declaration] = Declaration(
         name="duckdb",
         label="DuckDB",

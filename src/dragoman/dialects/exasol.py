@@ -16,13 +16,24 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
+from dragoman.dialects.spelling import INSTANT, Spelling
 from dragoman.dialects.tls_rule import agreed
 
 
 class Exasol(Dialect):
     """Exasol. A cluster holds one database, so none is named."""
 
+    spelling: ClassVar[Spelling] = Spelling(
+        slow="SELECT COUNT(*) AS {mark} FROM (VALUES BETWEEN 1 AND 10000000) AS a(x)"
+        " CROSS JOIN (VALUES BETWEEN 1 AND 10000000) AS b(y) WHERE a.x + b.y = -1",
+        hour=f"HOUR(FROM_POSIX_TIME({INSTANT}))",
+        numbers="(VALUES BETWEEN 1 AND {count}) AS t(n)",
+        values={
+            Feature.TIMESTAMP_TZ: "CAST('2024-02-29 12:34:56' AS TIMESTAMP WITH LOCAL TIME ZONE)",
+        },
+    )
     declaration: ClassVar[Declaration] = Declaration(
         name="exasol",
         label="Exasol",
@@ -41,6 +52,13 @@ class Exasol(Dialect):
         sqlglot="exasol",
         proof=Proof.STUB,
         live=True,
+        lacks={
+            Feature.TIME: "Exasol has no time of day.",
+            Feature.JSON: "JSON is text here.",
+            Feature.BINARY: "Exasol has no binary values.",
+            Feature.ARRAY: "Exasol has no arrays.",
+            Feature.READ_ONLY_SESSION: "Exasol has no read-only transaction.",
+        },
         notes=(
             "A cluster holds one database, so `database` does not apply.",
             "Ranges of hosts (n11..14) are not taken: give one name.",

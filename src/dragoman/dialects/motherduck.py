@@ -43,6 +43,7 @@ class WithExtension(Driver):
 class MotherDuck(Dialect):
     """MotherDuck. The database's name says where to go; the password is a service token."""
 
+    spelling = DuckDB.spelling
     declaration: ClassVar[Declaration] = replace(
         DuckDB.declaration,
         name="motherduck",

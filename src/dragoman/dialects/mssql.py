@@ -17,7 +17,9 @@ from dragoman.dialects.base import (
     Use,
 )
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy
+from dragoman.dialects.spelling import Spelling
 from dragoman.dialects.tls_rule import agreed, must_have_tls
 
 _LOGIN: Final = "mssql-sql-authentication"
@@ -26,6 +28,18 @@ _LOGIN: Final = "mssql-sql-authentication"
 class MSSQL(Dialect):
     """SQL Server. Names without a schema belong to `defaultSchema`, which has no safe default."""
 
+    spelling: ClassVar[Spelling] = Spelling(
+        quoted="N'aü€😀''\"'",
+        values={
+            Feature.TIMESTAMP: "CAST('2024-02-29T12:34:56.789' AS DATETIME2(3))",
+            Feature.TIMESTAMP_TZ: "CAST('2024-02-29T13:34:56+01:00' AS DATETIMEOFFSET(0))",
+            Feature.DATE: "CAST('2024-02-29' AS DATE)",
+            Feature.TIME: "CAST('12:34:56' AS TIME(0))",
+            Feature.BOOLEAN: "CAST(1 AS BIT)",
+            Feature.JSON: "",
+            Feature.BINARY: "0x00FF",
+        },
+    )
     declaration: ClassVar[Declaration] = Declaration(
         name="mssql",
         label="Microsoft SQL Server",
@@ -65,6 +79,11 @@ class MSSQL(Dialect):
             "is a function that the Python driver does not offer to others."
         ),
         live=True,
+        lacks={
+            Feature.ARRAY: "SQL Server has no arrays.",
+            Feature.SESSION_TIME_ZONE: "SQL Server has no time zone of a session.",
+            Feature.READ_ONLY_SESSION: "SQL Server has no read-only transaction.",
+        },
         notes=(
             "A named instance (HOST\\INSTANCE) is not taken: give its port.",
             "SQL Server has no read-only transaction: give the user rights to read only. Each "

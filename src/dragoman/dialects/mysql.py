@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 from dragoman.dialects.base import (
     Authentication,
@@ -17,6 +18,7 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import (
     PROBE_SECONDS,
     Address,
@@ -26,11 +28,22 @@ from dragoman.dialects.network import (
     mysql_starttls,
     probe_tls,
 )
+from dragoman.dialects.spelling import INSTANT, Spelling
 from dragoman.dialects.tls_rule import agreed, must_have_tls
+
+NOTHING: Final[Mapping[Feature, str]] = MappingProxyType({})
 
 
 class MySQLWire(Dialect):
     """What speaks the protocol of MySQL."""
+
+    spelling: ClassVar[Spelling] = Spelling(
+        slow="SELECT SLEEP(90) AS {mark}",
+        hour=f"HOUR(FROM_UNIXTIME({INSTANT}))",
+        running="SELECT count(*) FROM information_schema.processlist"
+        " WHERE info LIKE CONCAT('%', '{mark_a}', '{mark_b}', '%')",
+        values={Feature.TIMESTAMP_TZ: ""},
+    )
 
     def starttls(
         self,
@@ -63,8 +76,10 @@ class MySQLWire(Dialect):
         return super().default_schema(settings) or str(settings.get("database") or "")
 
 
-def declare(name: str, label: str, proof: Proof, *notes: str) -> Declaration:
-    """The declaration that MySQL and MariaDB share."""
+def declare(
+    name: str, label: str, proof: Proof, *notes: str, lacks: Mapping[Feature, str] = NOTHING
+) -> Declaration:
+    """The declaration that MySQL and MariaDB share; `lacks`: what only this one has not."""
     return Declaration(
         name=name,
         label=label,
@@ -83,6 +98,12 @@ def declare(name: str, label: str, proof: Proof, *notes: str) -> Declaration:
         sqlglot="mysql",
         proof=proof,
         live=True,
+        lacks={
+            Feature.TIME: "A TIME may be negative or longer than a day: it arrives as a duration.",
+            Feature.BOOLEAN: "A boolean is the number 0 or 1.",
+            Feature.ARRAY: "There are no arrays.",
+            **lacks,
+        },
         notes=(
             "A schema is what the server calls a database.",
             "Named time zones need the server's zone tables; otherwise today's offset is used.",

@@ -18,7 +18,9 @@ from dragoman.dialects.base import (
     Use,
 )
 from dragoman.dialects.failures import DatabaseFailure
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
+from dragoman.dialects.spelling import Spelling
 from dragoman.dialects.tls_rule import agreed, must_have_tls
 
 if TYPE_CHECKING:
@@ -28,6 +30,17 @@ if TYPE_CHECKING:
 class Oracle(Dialect):
     """Oracle. `database` is the service name; names are upper case unless quoted."""
 
+    spelling: ClassVar[Spelling] = Spelling(
+        end=" FROM DUAL",
+        hour="TO_CHAR(TIMESTAMP '2024-02-29 12:34:56 +00:00' AT TIME ZONE SESSIONTIMEZONE, 'HH24')",
+        values={
+            Feature.DECIMAL: "CAST(12.34 AS NUMBER(10, 2))",
+            Feature.TIMESTAMP_TZ: "TIMESTAMP '2024-02-29 13:34:56 +01:00'",
+            Feature.BOOLEAN: "",
+            Feature.JSON: "",
+            Feature.BINARY: "HEXTORAW('00FF')",
+        },
+    )
     declaration: ClassVar[Declaration] = Declaration(
         name="oracle",
         label="Oracle",
@@ -47,6 +60,11 @@ class Oracle(Dialect):
         sqlglot="oracle",
         proof=Proof.DRIVER,
         live=True,
+        lacks={
+            Feature.DATE: "A DATE of Oracle has a time of day: it arrives as a timestamp.",
+            Feature.TIME: "Oracle has no time of day by itself.",
+            Feature.ARRAY: "Oracle has no arrays in SQL.",
+        },
         notes=(
             "`database` is a service name; TNS descriptors and wallets are not taken.",
             "TLS is tried first; a port without it costs two seconds and needs leave for plain "

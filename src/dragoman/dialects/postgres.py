@@ -17,6 +17,7 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import (
     PROBE_SECONDS,
     Address,
@@ -25,12 +26,21 @@ from dragoman.dialects.network import (
     postgres_starttls,
     probe_tls,
 )
+from dragoman.dialects.spelling import INSTANT, Spelling
 from dragoman.dialects.tls_rule import agreed, must_have_tls
 
 
 class PostgresWire(Dialect):
     """What speaks PostgreSQL's protocol. `plaintext_allowed`: whether TLS may ever be missing."""
 
+    spelling: ClassVar[Spelling] = Spelling(
+        slow="SELECT pg_sleep(90) AS {mark}",
+        hour=f"EXTRACT(HOUR FROM to_timestamp({INSTANT}))",
+        numbers="generate_series(1, {count}) AS t(n)",
+        running="SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+        " AND query LIKE '%' || '{mark_a}' || '{mark_b}' || '%'",
+        values={Feature.BINARY: "CAST('\\x00ff' AS bytea)"},
+    )
     plaintext_allowed: ClassVar[bool] = True
 
     def starttls(

@@ -14,14 +14,25 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import Network
 from dragoman.dialects.postgres import Postgres, PostgresWire
+from dragoman.dialects.spelling import INSTANT, Spelling
 
 
 class Redshift(PostgresWire):
     """Redshift. TLS is always required: every cluster and workgroup offers it."""
 
     plaintext_allowed = False
+    spelling: ClassVar[Spelling] = Spelling(
+        hour=f"EXTRACT(HOUR FROM CAST(TIMESTAMP 'epoch' + {INSTANT} * INTERVAL '1 second'"
+        " AS TIMESTAMPTZ))",
+        values={
+            Feature.JSON: """JSON_PARSE('{"a": [1, null]}')""",
+            Feature.BINARY: "FROM_HEX('00ff')",
+            Feature.ARRAY: "ARRAY(1, 2)",
+        },
+    )
     declaration: ClassVar[Declaration] = replace(
         Postgres.declaration,
         name="redshift",
@@ -37,6 +48,7 @@ class Redshift(PostgresWire):
         sqlglot="redshift",
         proof=Proof.RELATIVE,
         live=True,
+        lacks={Feature.ARRAY: "An array is a SUPER value: it arrives as JSON text."},
         notes=(
             "Signing in with IAM credentials is not taken: use a database user.",
             "Rows come from a cursor: Redshift holds the whole answer on its leader node, up to"

@@ -20,6 +20,7 @@ def all_dialects() -> dict[str, Dialect]:
     modules = (
         importlib.import_module(f"{package.__name__}.{found.name}")
         for found in pkgutil.iter_modules(package.__path__)
+        if not found.ispkg
     )
     dialects = (getattr(module, "DIALECT", None) for module in modules)
     named = {d.declaration.name: d for d in dialects if isinstance(d, Dialect)}

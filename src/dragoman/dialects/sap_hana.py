@@ -18,13 +18,23 @@ from dragoman.dialects.base import (
     Use,
 )
 from dragoman.dialects.failures import DatabaseFailure
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
+from dragoman.dialects.spelling import Spelling
 from dragoman.dialects.tls_rule import agreed, must_have_tls
 
 
 class SapHana(Dialect):
     """SAP HANA. No SQL translator knows its dialect, so `sqlglot` is None."""
 
+    spelling: ClassVar[Spelling] = Spelling(
+        slow="SELECT COUNT(*) AS {mark} FROM SERIES_GENERATE_INTEGER(1, 0, 10000000) a"
+        " CROSS JOIN SERIES_GENERATE_INTEGER(1, 0, 10000000) b"
+        " WHERE a.GENERATED_PERIOD_START + b.GENERATED_PERIOD_START = -1",
+        numbers="(SELECT GENERATED_PERIOD_START AS n"
+        " FROM SERIES_GENERATE_INTEGER(1, 0, {count})) t",
+        end=" FROM DUMMY",
+    )
     declaration: ClassVar[Declaration] = Declaration(
         name="sap_hana",
         label="SAP HANA",
@@ -47,6 +57,12 @@ class SapHana(Dialect):
         ),
         proof=Proof.DRIVER,
         live=True,
+        lacks={
+            Feature.TIMESTAMP_TZ: "SAP HANA has no timestamp with a time zone.",
+            Feature.JSON: "JSON is text here.",
+            Feature.ARRAY: "Arrays are not for answers here.",
+            Feature.SESSION_TIME_ZONE: "SAP HANA has no time zone of a session: use UTCTOLOCAL.",
+        },
         notes=(
             "The port is 3<instance>15, 3<instance>41 and up for tenants, 443 in HANA Cloud.",
             "`database` is the name that the tenant on this port must have; the system database "

@@ -19,8 +19,10 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
+from dragoman.dialects.features import Feature
 from dragoman.dialects.hosts import check_host
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
+from dragoman.dialects.spelling import INSTANT, Spelling
 from dragoman.dialects.tls_rule import agreed
 from dragoman.dialects.values import BadValue
 from dragoman.secret import SecretStr
@@ -39,6 +41,20 @@ _OAUTH_ADVICE = {
 class Snowflake(Dialect):
     """Snowflake. Full host names are cut to the account; keys are opened locally to check them."""
 
+    spelling: ClassVar[Spelling] = Spelling(
+        slow="SELECT SYSTEM$WAIT(90) AS {mark}",
+        hour=f"HOUR(TO_TIMESTAMP_LTZ({INSTANT}))",
+        numbers="(SELECT ROW_NUMBER() OVER (ORDER BY NULL) AS n"
+        " FROM TABLE(GENERATOR(ROWCOUNT => {count}))) t",
+        values={
+            Feature.TIMESTAMP: "CAST('2024-02-29 12:34:56.789' AS TIMESTAMP_NTZ)",
+            Feature.TIMESTAMP_TZ: "CAST('2024-02-29 13:34:56 +0100' AS TIMESTAMP_TZ)",
+            Feature.TIME: "CAST('12:34:56' AS TIME)",
+            Feature.JSON: """PARSE_JSON('{"a": [1, null]}')""",
+            Feature.BINARY: "TO_BINARY('00FF', 'HEX')",
+            Feature.ARRAY: "ARRAY_CONSTRUCT(1, 2)",
+        },
+    )
     declaration: ClassVar[Declaration] = Declaration(
         name="snowflake",
         label="Snowflake",
@@ -97,6 +113,12 @@ class Snowflake(Dialect):
         sqlglot="snowflake",
         proof=Proof.EMULATOR,
         live=True,
+        lacks={
+            Feature.ARRAY: "An array holds values of any type: it arrives as JSON text.",
+            Feature.READ_ONLY_SESSION: "Snowflake has no read-only session.",
+            Feature.ROLLED_BACK: "Snowflake commits each statement.",
+            Feature.LASTING_CONNECTION: "Each statement is a request of its own over HTTP.",
+        },
         notes=(
             "`host` is the account identifier alone: myaccount, or myorg-myaccount.",
             "Snowflake has no read-only session: statements are checked here, and the role should "

@@ -131,7 +131,7 @@ class StreamingSession(Session):
 
     def run(self, sql: str) -> Rows:
         """Run one reading statement and stream its rows; see `Session.run`."""
-        text = single_reading_statement(sql, self._sqlglot)
+        text = self._checked(sql, self._sqlglot)
         self._end_previous()
         attempt = self._attempt = Attempt(self._options.timeout_seconds)
         notices: list[str] = []
@@ -171,6 +171,10 @@ class StreamingSession(Session):
             self._stop()
         except Exception:  # noqa: BLE001 - it may have ended meanwhile
             return
+
+    def _checked(self, sql: str, dialect: str | None) -> str:
+        """The statement, if it is one and reads."""
+        return single_reading_statement(sql, dialect) if self._options.guarded else sql.strip()
 
     @staticmethod
     def _watched(batches: Iterator[RecordBatch], attempt: Attempt) -> Iterator[RecordBatch]:

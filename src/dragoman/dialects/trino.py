@@ -16,13 +16,29 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
+from dragoman.dialects.features import Feature
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy
+from dragoman.dialects.spelling import INSTANT, Spelling
 from dragoman.dialects.tls_rule import agreed, must_have_tls
 
 
 class Trino(Dialect):
     """Trino. `database` is the catalog of names written without one."""
 
+    spelling: ClassVar[Spelling] = Spelling(
+        slow="SELECT COUNT(*) AS {mark} FROM UNNEST(sequence(1, 10000)) a(x)"
+        " CROSS JOIN UNNEST(sequence(1, 10000)) b(y) CROSS JOIN UNNEST(sequence(1, 10000)) c(z)"
+        " WHERE x + y + z = -1",
+        hour=f"hour(from_unixtime({INSTANT}))",
+        numbers="(SELECT x + 10000 * y AS n FROM UNNEST(sequence(0, 9999)) a(x)"
+        " CROSS JOIN UNNEST(sequence(0, {count} / 10000)) b(y) WHERE x + 10000 * y < {count}) t",
+        running="SELECT count(*) FROM system.runtime.queries WHERE state = 'RUNNING'"
+        " AND query LIKE '%' || '{mark_a}' || '{mark_b}' || '%'",
+        values={
+            Feature.TIMESTAMP_TZ: "TIMESTAMP '2024-02-29 13:34:56 +01:00'",
+            Feature.JSON: """JSON '{"a": [1, null]}'""",
+        },
+    )
     declaration: ClassVar[Declaration] = Declaration(
         name="trino",
         label="Trino",

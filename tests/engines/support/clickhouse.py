@@ -82,7 +82,6 @@ def clickhouse_subject(engine: Engine) -> Subject:
     ask(engine, "DROP TABLE IF EXISTS victim")
     ask(engine, "CREATE TABLE victim (a Int32) ENGINE = MergeTree ORDER BY a")
     ask(engine, "INSERT INTO victim VALUES (1)")
-    busy = "SELECT count() AS n FROM numbers(100000000000) WHERE sipHash64(number) = 7"
 
     def running(text: str) -> bool:
         found = ask(engine, "SELECT query FROM system.processes")
@@ -92,8 +91,6 @@ def clickhouse_subject(engine: Engine) -> Subject:
         registry.get("clickhouse"),
         target("clickhouse", engine),
         policy(engine),
-        sleep=busy,
-        numbers=lambda n: f"(SELECT number AS n FROM numbers({n})) AS t",
         writes=(
             *PLAIN_WRITES,
             "ALTER TABLE victim DELETE WHERE 1",
@@ -121,7 +118,8 @@ def clickhouse_subject(engine: Engine) -> Subject:
             "SET readonly = 0",
         ),
         server_running=running,
-        kill_sessions=lambda: ask(engine, "", "/drop") and None,
+        schema=engine.database,
+        sever=lambda: ask(engine, "", "/drop") and None,
     )
 
 

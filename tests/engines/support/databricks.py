@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,6 @@ def databricks_subject(engine: DatabricksStub) -> Subject:
         registry.get("databricks"),
         Target("databricks", settings, {"passwordUnencrypted": SecretStr(engine.password)}),
         network(engine.port, engine.ca_file),
-        sleep="SELECT count(*) AS n FROM range(100000000) a, range(1000000) b",
-        numbers=lambda n: f"range({n}) AS t(n)",
         writes=(
             *PLAIN_WRITES,
             "MERGE INTO victim USING victim v ON true WHEN MATCHED THEN DELETE",
@@ -125,7 +123,13 @@ def databricks_subject(engine: DatabricksStub) -> Subject:
         # The gap of the suite must not write what later tests read.
         refused=("INSERT INTO nowhere VALUES (2)",),
         server_running=engine.running,
-        kill_sessions=engine.drop,
+        sever=engine.drop,
+        schema="shop",
+        respelled=replace(
+            registry.get("databricks").spelling,
+            slow="SELECT count(*) AS {mark} FROM range(100000000) a, range(1000000) b",
+            numbers="range({count}) AS t(n)",
+        ),
     )
 
 

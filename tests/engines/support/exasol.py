@@ -12,11 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dragoman.dialects import registry
 from dragoman.dialects.base import Target
+from dragoman.dialects.features import Feature
+from dragoman.dialects.spelling import INSTANT
 from dragoman.secret import SecretStr
 from tests.engines.conformance import PLAIN_WRITES, Subject, policy
 from tests.support.certificates import Certificates, ServerCertificate
@@ -79,8 +81,6 @@ def exasol_subject(engine: ExasolStub) -> Subject:
         registry.get("exasol"),
         Target("exasol", settings, {"passwordUnencrypted": SecretStr(engine.password)}),
         policy(engine),
-        sleep="SELECT count(*) AS n FROM range(100000000) a, range(1000000) b",
-        numbers=lambda n: f"range({n}) AS t(n)",
         writes=(
             *PLAIN_WRITES,
             "IMPORT INTO victim FROM CSV AT 'http://127.0.0.1:1' FILE 'a.csv'",
@@ -94,7 +94,15 @@ def exasol_subject(engine: ExasolStub) -> Subject:
             "MERGE INTO victim USING victim v ON (1 = 1) WHEN MATCHED THEN DELETE",
         ),
         server_running=engine.running,
-        kill_sessions=engine.drop,
+        sever=engine.drop,
+        schema="shop",
+        respelled=replace(
+            registry.get("exasol").spelling,
+            slow="SELECT count(*) AS {mark} FROM range(100000000) a, range(1000000) b",
+            hour=f"hour(to_timestamp({INSTANT}))",
+            numbers="range({count}) AS t(n)",
+            values={Feature.TIMESTAMP_TZ: "TIMESTAMPTZ '2024-02-29 13:34:56+01'"},
+        ),
     )
 
 

@@ -11,6 +11,7 @@ commands of keys answer with rows from the settings.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import hashlib
@@ -99,6 +100,12 @@ async def query(request: Request) -> Response:
     RUNNING.append(sql)
     try:
         answer = await server.query_request(request)
+        # DuckDB refuses while it ends an interrupted statement; the service lets the next one wait.
+        for _ in range(100):
+            if b"connection is busy with another call" not in bytes(answer.body):
+                break
+            await asyncio.sleep(0.05)
+            answer = await server.query_request(request)
     finally:
         RUNNING.remove(sql)
     said = json.loads(bytes(answer.body))
@@ -154,7 +161,8 @@ async def chunk(request: Request) -> Response:
 
 
 async def abort(request: Request) -> Response:
-    ABORTED.append((await body_of(request)).get("sqlText", ""))
+    sql = (await body_of(request)).get("sqlText", "")
+    ABORTED.append(sql)
     server.to_conn(server.to_token(request))._duck_conn.interrupt()
     return JSONResponse({"success": True, "data": None})
 

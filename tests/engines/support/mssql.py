@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 from dragoman.dialects import registry
@@ -64,8 +65,6 @@ def mssql_subject(engine: Engine, relay: Relay) -> Subject:
         registry.get("mssql"),
         Target("mssql", settings, {"passwordUnencrypted": SecretStr(engine.password)}),
         policy(engine),
-        sleep="SELECT 1 AS sleep_for_long",
-        numbers=lambda n: f"(SELECT TOP {n} n FROM numbers) AS t",
         writes=(
             *PLAIN_WRITES,
             "WAITFOR DELAY '00:00:10'",
@@ -79,7 +78,13 @@ def mssql_subject(engine: Engine, relay: Relay) -> Subject:
             "MERGE INTO victim USING victim v ON 1 = 1 WHEN MATCHED THEN DELETE;",
             "KILL 51",
         ),
-        kill_sessions=relay.cut,
+        sever=relay.cut,
+        schema="dbo",
+        respelled=replace(
+            registry.get("mssql").spelling,
+            slow="SELECT 1 AS {mark}_sleep_for_long",
+            numbers="(SELECT TOP {count} n FROM numbers) AS t",
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import psycopg
 
+from dragoman.dialects import registry
 from tests.engines.conformance import Subject, postgres_subject
 from tests.support.engines import Engine, create_database
 
@@ -54,7 +55,12 @@ def redshift_subject(engine: Engine) -> Subject:
         create_database(engine, _DATABASE)
         with psycopg.connect(own.url("postgresql"), autocommit=True) as connection:
             connection.execute(_STAND_IN.encode())
-    return replace(postgres_subject(own, "redshift"), server_running=lambda _: _fetching(own))
+    # The stand-in's own words: it sleeps, and knows no SUPER.
+    return replace(
+        postgres_subject(own, "redshift"),
+        server_running=lambda _: _fetching(own),
+        respelled=registry.get("postgres").spelling,
+    )
 
 
 def _fetching(engine: Engine) -> bool:

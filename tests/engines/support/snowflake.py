@@ -30,6 +30,7 @@ from dragoman.dialects.base import Session, SessionOptions, Target
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Address, TlsPolicy
 from dragoman.secret import SecretStr
+from tests.engines.conformance import PLAIN_WRITES, Subject
 from tests.support.certificates import Authority, _pem, _write, _write_pair
 from tests.support.engines import HOST, Unavailable
 from tests.support.processes import START_SECONDS, die_with_parent, free_port
@@ -113,6 +114,29 @@ class Snowflake:
         }
         settings = {**self.target.settings, "authenticationType": "snowflake-keypair"}
         return replace(self.target, settings=settings, secrets=given)
+
+    def subject(self) -> Subject:
+        """For the common suite."""
+        with self.session() as session:
+            for sql in (
+                "CREATE OR REPLACE TABLE PUBLIC.victim (a int)",
+                "INSERT INTO PUBLIC.victim VALUES (1)",
+            ):
+                session._connection.cursor().execute(sql)  # type: ignore[attr-defined]
+        dialect = registry.get("snowflake")
+        return Subject(
+            dialect,
+            self.target,
+            self.network(),
+            writes=(*PLAIN_WRITES, "CALL meddle()", "USE DATABASE other", "PUT file:///x @s"),
+            server_running=lambda text: any(text in sql for sql in self.state()["running"]),
+            schema="PUBLIC",
+            respelled=replace(
+                dialect.spelling,
+                slow="SELECT count(*) AS {mark} FROM TABLE(GENERATOR(ROWCOUNT => 10000000)) a,"
+                " TABLE(GENERATOR(ROWCOUNT => 10000000)) b",
+            ),
+        )
 
     def state(self) -> dict[str, Any]:
         return json.loads(self._ask("/front/state", None))

@@ -67,8 +67,6 @@ def starrocks_subject(engine: Engine) -> Subject:
         registry.get("starrocks"),
         target("starrocks", engine),
         policy(engine),
-        sleep="SELECT sleep(60)",
-        numbers=lambda n: f"TABLE(generate_series(1, {n})) AS t(n)",
         writes=(
             *PLAIN_WRITES,
             "SELECT 1 INTO OUTFILE 'file:///tmp/dragoman-out'",
@@ -82,7 +80,8 @@ def starrocks_subject(engine: Engine) -> Subject:
             "ADMIN SET FRONTEND CONFIG ('a' = 'b')",
         ),
         server_running=lambda text: any(text in row[2] for row in processes()),
-        kill_sessions=kill_sessions,
+        sever=kill_sessions,
+        schema="shop",
     )
 
 

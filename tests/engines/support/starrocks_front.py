@@ -159,7 +159,7 @@ class Stub(BaseSession):
         if found := re.fullmatch(r"KILL (QUERY )?(\d+)", sql, re.IGNORECASE):
             kind = KillKind.QUERY if found[1] else KillKind.CONNECTION
             return await self.connection.control.kill(int(found[2]), kind)
-        if found := re.fullmatch(r"SELECT sleep\((\d+)\)", sql, re.IGNORECASE):
+        if found := re.fullmatch(r"SELECT sleep\((\d+)\) AS \w+", sql, re.IGNORECASE):
             await asyncio.sleep(int(found[1]))
         return self.fact(sql.upper()) or await self.query(sql)
 

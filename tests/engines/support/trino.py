@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.dialects import registry
-from tests.engines.conformance import PLAIN_WRITES, Subject, policy, target
+from tests.engines.conformance import PLAIN_WRITES, REFUSED, Subject, policy, target
 from tests.engines.support.relay import Relay
 from tests.support.certificates import Certificates
 from tests.support.engines import HOST, Engine, Unavailable
@@ -111,8 +111,6 @@ def trino_subject(engine: Engine, relay: Relay, admin: Engine) -> Subject:
         registry.get("trino"),
         replace(there, settings={**there.settings, "defaultSchema": "default"}),
         policy(engine),
-        sleep="SELECT count(*) FROM tpch.sf10000.lineitem WHERE comment LIKE '%q%x%q%z%'",
-        numbers=_numbers,
         writes=(
             *PLAIN_WRITES,
             "CREATE TABLE other AS SELECT 1 AS a",
@@ -133,15 +131,9 @@ def trino_subject(engine: Engine, relay: Relay, admin: Engine) -> Subject:
             "USE tpch.tiny",
         ),
         server_running=running,
-        kill_sessions=relay.cut,
-    )
-
-
-def _numbers(count: int) -> str:
-    """A sequence holds 10,000 numbers at most."""
-    return (
-        f"(SELECT x + 1000 * (y - 1) AS n FROM UNNEST(sequence(1, 1000)) a(x)"
-        f" CROSS JOIN UNNEST(sequence(1, {count // 1000})) b(y)) AS t"
+        sever=relay.cut,
+        schema="default",
+        refused=REFUSED,
     )
 
 

@@ -25,7 +25,7 @@ from dragoman.dialects.base import Session, SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Network
-from dragoman.dialects.statements import first_keyword, single_reading_statement
+from dragoman.dialects.statements import first_keyword
 from dragoman.dialects.streaming import Attempt, StreamingSession, cancelled, timed_out
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class RedshiftSession(StreamingSession):
     def _begin(
         self, sql: str, attempt: Attempt, notices: list[str]
     ) -> tuple[Schema, Iterator[RecordBatch]]:
-        text = single_reading_statement(sql, "postgres")
+        text = self._checked(sql, "postgres")
         self._start(attempt)
         if first_keyword(text) not in _DECLARED:
             # What no cursor can run (SHOW, EXPLAIN) has few rows.
