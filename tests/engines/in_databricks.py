@@ -303,6 +303,22 @@ def test_stub_our_own_clock_stops_what_the_service_lets_run(subject: Subject) ->
         assert time.monotonic() - started < 1.9
 
 
+def test_stub_a_session_that_the_service_ended_is_lost(
+    subject: Subject, databricks_stub_server: DatabricksStub
+) -> None:
+    for sql in ("SELECT 1 AS a", subject.sleep):
+        with subject.session() as session:
+            rows(session, "SELECT 1 AS a")
+            if sql == subject.sleep:
+                threading.Timer(0.5, databricks_stub_server.drop).start()
+            else:
+                databricks_stub_server.drop()
+            with pytest.raises(DatabaseFailure) as caught:
+                rows(session, sql)
+            assert caught.value.cause is Cause.CONNECTION_LOST
+            assert session.broken
+
+
 def test_stub_two_sessions_do_not_wait_for_each_other(subject: Subject) -> None:
     def read_in_vain() -> None:
         with pytest.raises(DatabaseFailure):

@@ -20,7 +20,7 @@ from dragoman.dialects.base import (
 from dragoman.dialects.features import Feature
 from dragoman.dialects.hosts import check_host
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
-from dragoman.dialects.spelling import INSTANT, Spelling
+from dragoman.dialects.spelling import Spelling
 from dragoman.dialects.tls_rule import agreed
 from dragoman.dialects.values import BadValue
 
@@ -36,7 +36,7 @@ class Databricks(Dialect):
     spelling: ClassVar[Spelling] = Spelling(
         slow="SELECT COUNT(*) AS {mark} FROM range(100000000) a CROSS JOIN range(1000000) b"
         " WHERE a.id + b.id = -1",
-        hour=f"hour(timestamp_seconds({INSTANT}))",
+        hour="hour(TIMESTAMP '2024-02-29 12:34:56+00:00')",
         numbers="(SELECT id AS n FROM range({count})) AS t",
         quoted="'aü€😀\\'\"'",
         values={
@@ -98,6 +98,7 @@ class Databricks(Dialect):
             Feature.JSON: "JSON is text here, or a VARIANT.",
             Feature.READ_ONLY_SESSION: "Databricks has no read-only session.",
             Feature.ROLLED_BACK: "Databricks keeps what a statement writes.",
+            Feature.LASTING_CONNECTION: "Each statement is a request of its own over HTTP.",
         },
         notes=(
             "`warehouse` is the HTTP path of a SQL warehouse; the port is always 443.",

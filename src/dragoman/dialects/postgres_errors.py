@@ -89,7 +89,8 @@ _BY_TEXT: tuple[tuple[str, Stage, Cause, str | None], ...] = (
 )
 _LOST = re.compile(
     r"server closed the connection|no connection to the server|terminating connection"
-    r"|connection (is|was|already) (closed|lost)|could not receive data|SSL connection has been",
+    r"|connection (is|was|already) (closed|lost)|could not receive data"
+    r"|SSL error: unexpected eof|SSL connection has been",
 )
 _MULTIDIMENSIONAL = "elements in multidimensional arrays"
 _PREFIX = re.compile(

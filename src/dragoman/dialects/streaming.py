@@ -185,10 +185,12 @@ class StreamingSession(Session):
             yield batch
 
     def _failure(self, error: Exception, attempt: Attempt | None) -> DatabaseFailure:
+        verdict = attempt.verdict() if attempt else None
         if isinstance(error, DatabaseFailure):
-            failure = error
+            # A server that calls a statement cancelled does not say why it was.
+            failure = (verdict or error) if error.cause is Cause.CANCELLED else error
         else:
-            failure = (attempt.verdict() if attempt else None) or self._translate(error, attempt)
+            failure = verdict or self._translate(error, attempt)
         if failure.cause is Cause.CONNECTION_LOST:
             self.broken = True
         return failure

@@ -63,6 +63,9 @@ class Trino(Dialect):
         live=True,
         # A coordinator without authentication knows a user's name and no password.
         empty_password=True,
+        lacks={
+            Feature.LASTING_CONNECTION: "Each statement is a request of its own over HTTP.",
+        },
         notes=(
             "An empty password signs in by name only, as coordinators without users allow.",
             "A password is sent over TLS only.",

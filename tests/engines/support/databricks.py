@@ -123,7 +123,6 @@ def databricks_subject(engine: DatabricksStub) -> Subject:
         # The gap of the suite must not write what later tests read.
         refused=("INSERT INTO nowhere VALUES (2)",),
         server_running=engine.running,
-        sever=engine.drop,
         schema="shop",
         respelled=replace(
             registry.get("databricks").spelling,

@@ -19,7 +19,6 @@ from typing import Any
 
 from dragoman.dialects import registry
 from tests.engines.conformance import PLAIN_WRITES, REFUSED, Subject, policy, target
-from tests.engines.support.relay import Relay
 from tests.support.certificates import Certificates
 from tests.support.engines import HOST, Engine, Unavailable
 from tests.support.processes import START_SECONDS, NotStarted, die_with_parent, free_port
@@ -97,11 +96,11 @@ def ask(engine: Engine, sql: str) -> list[list[Any]]:
     return rows
 
 
-def trino_subject(engine: Engine, relay: Relay, admin: Engine) -> Subject:
-    """`relay` leads to `engine`; `admin` is the port without passwords."""
+def trino_subject(engine: Engine, admin: Engine) -> Subject:
+    """`admin` is the port without passwords."""
     ask(admin, "DROP TABLE IF EXISTS victim")
     ask(admin, "CREATE TABLE victim AS SELECT 1 AS a")
-    there = target("trino", replace(engine, port=relay.port))
+    there = target("trino", engine)
 
     def running(text: str) -> bool:
         found = ask(admin, "SELECT query FROM system.runtime.queries WHERE state = 'RUNNING'")
@@ -131,7 +130,6 @@ def trino_subject(engine: Engine, relay: Relay, admin: Engine) -> Subject:
             "USE tpch.tiny",
         ),
         server_running=running,
-        sever=relay.cut,
         schema="default",
         refused=REFUSED,
     )
