@@ -1,7 +1,7 @@
 """Writes what the dialects declare into docs/dialects/*.md and the README, between two markers.
 
-    python scripts/dialect_docs.py            # writes
-    python scripts/dialect_docs.py --check    # names stale and missing pages, and fails
+    python -m scripts.dialect_docs            # writes
+    python -m scripts.dialect_docs --check    # names stale and missing pages, and fails
 
 The words around the markers are written by hand.
 """
@@ -16,6 +16,7 @@ from dragoman.dialects import registry
 from dragoman.dialects.base import Authentication, Declaration, Proof
 from dragoman.dialects.properties import PROPERTIES, Kind
 from dragoman.dialects.schema import is_required
+from scripts import conformance_docs
 
 README = Path(__file__).parents[1] / "README.md"
 PAGES = README.parent / "docs" / "dialects"
@@ -64,6 +65,10 @@ def blocks() -> Iterator[tuple[Path, str]]:
     yield PAGES / "index.md", index(declared)
     for declaration in declared:
         yield PAGES / f"{declaration.name}.md", page(declaration)
+    docs = README.parent / "docs"
+    yield docs / "conformance.md", table(*conformance_docs.checks())
+    failures, listening = conformance_docs.failures(), conformance_docs.listening(declared)
+    yield docs / "diagnosis.md", f"{table(*failures)}\n\n{table(*listening)}"
 
 
 def replaced(text: str, block: str) -> str:
@@ -92,11 +97,14 @@ def overview(declared: list[Declaration], folder: str) -> str:
             f"`{d.name}`",
             "yes" if d.live else "not yet",
             d.proof.value,
+            conformance_docs.summary(d.name),
             f"`dragoman[{d.driver.extra}]`",
         )
         for d in declared
     ]
-    return table(("Database", "`dialect`", "Queries", "Tested against", "Driver"), rows)
+    return table(
+        ("Database", "`dialect`", "Queries", "Tested against", "Conformance suite", "Driver"), rows
+    )
 
 
 def page(declaration: Declaration) -> str:
@@ -112,6 +120,10 @@ def page(declaration: Declaration) -> str:
         unused = ", ".join(f"`{name}`" for name in declaration.without)
         parts.append(f"Taken without effect: {unused}.")
     parts += ["### Ways to sign in", table(_WAYS, [_way(a) for a in declaration.authentication])]
+    parts += ["### What it has not", conformance_docs.lacking(declaration)]
+    parts += ["### Conformance", conformance_docs.runs(declaration)]
+    if (shown := conformance_docs.run_table(declaration)) is not None:
+        parts.append(table(*shown))
     if declaration.notes:
         parts += ["### Good to know", "\n".join(f"- {note}" for note in declaration.notes)]
     return "\n\n".join(parts)

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-.venv/bin/python scripts/dialect_docs.py
+.venv/bin/python -m scripts.dialect_docs
 .venv/bin/python scripts/modeling_docs.py
 # mkdocs-material prints a notice about its own future on each build; it says nothing about ours.
 NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet --site-dir site

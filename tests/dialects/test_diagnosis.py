@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.diagnosis import Diagnosis, Status, diagnose
+from dragoman.dialects.explanations import EXPLANATIONS
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.secret import SecretStr
 from tests.dialects.fakes import FakeDialect, FakeNetwork, FakeSession
@@ -144,3 +146,33 @@ def test_a_driver_that_hangs_is_stopped_at_the_deadline() -> None:
     time.sleep(2)
     assert repr(found) == before
     assert dialect.session.closed
+
+
+def test_who_may_not_read_the_catalog_lacks_a_privilege() -> None:
+    session = FakeSession()
+    session.schemas = failing(Stage.QUERY, Cause.PERMISSION_DENIED)  # type: ignore[assignment]
+    found = examine(FakeDialect(session))
+    assert found[Stage.SCHEMA].status is Status.SKIPPED
+    assert found[Stage.PRIVILEGES].status is Status.FAILED
+    session = FakeSession()
+    session.readable_tables = failing(Stage.QUERY)  # type: ignore[assignment]
+    found = examine(FakeDialect(session), includeSchemas="")
+    assert found[Stage.SCHEMA].status is Status.PASSED
+    assert found[Stage.PRIVILEGES].status is Status.FAILED
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_every_cause_is_explained_and_has_a_fix(cause: Cause) -> None:
+    """The same words are in the documentation."""
+    dialect = FakeDialect()
+
+    def fail() -> None:
+        raise DatabaseFailure(Stage.AUTHENTICATION, cause, "went wrong", None, "28P01")
+
+    dialect.on_connect = fail
+    failed = examine(dialect).failed
+    assert failed
+    assert failed.fix == EXPLANATIONS[cause].fix
+    assert failed.detail == f"{cause.value}, code 28P01"
+    page = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text("utf-8")
+    assert EXPLANATIONS[cause].fix in page

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.dialects import registry
+from dragoman.dialects.base import Proof
+from dragoman.dialects.conformance import CHECKS, Status, fingerprint
 from dragoman.dialects.validation import validate
-from scripts import dialect_docs
+from scripts import conformance_docs, dialect_docs
+from tests.engines.recording import STANDS
 from tests.support import bodies
 
 ROOT = Path(__file__).parents[2]
@@ -49,3 +53,25 @@ def test_the_example_of_each_page_is_taken_in_silence(dialect: str) -> None:
     assert draft.dialect == dialect
     assert draft.warnings == []
     assert "can only read" in text
+
+
+def test_the_record_of_the_suite_is_of_these_checks_and_declarations() -> None:
+    """Otherwise: make conformance."""
+    recorded = conformance_docs.record()
+    assert set(recorded) == set(STANDS)
+    for name, entry in recorded.items():
+        declared = registry.get(entry["dialect"]).declaration
+        assert entry["fingerprint"] == fingerprint(declared), name
+        assert list(entry["results"]) == [check.name for check in CHECKS], name
+        assert {result[0] for result in entry["results"].values()} <= set(Status) - {Status.FAILED}
+        stand = STANDS[name]
+        assert (entry["dialect"], entry["against"]) == (stand.dialect, stand.against)
+        assert entry["proof"] == stand.proof.value
+
+
+@pytest.mark.parametrize("dialect", bodies.NAMES)
+def test_no_more_is_claimed_than_was_run(dialect: str) -> None:
+    run = {Proof(entry["proof"]) for entry in conformance_docs.subjects_of(dialect)}
+    declared = registry.get(dialect).declaration
+    without = Proof.DRIVER if declared.live else Proof.DECLARED
+    assert declared.proof is min(run, key=list(Proof).index, default=without)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from dragoman.dialects.conformance import Result
+from tests.engines.conformance import Subject
 from tests.engines.recording import Recording
+from tests.engines.support.athena_on_trino import athena_on_trino
 from tests.engines.support.bigquery import BigQuery, run_bigquery
 from tests.engines.support.clickhouse import run_clickhouse
 from tests.engines.support.databricks import run_databricks_stub
@@ -18,7 +20,7 @@ from tests.engines.support.mssql import run_mssql
 from tests.engines.support.relay import Relay
 from tests.engines.support.snowflake import Snowflake, run_snowflake
 from tests.engines.support.starrocks import run_starrocks
-from tests.engines.support.trino import run_trino
+from tests.engines.support.trino import Trino, run_trino
 from tests.support.certificates import Certificates
 from tests.support.engines import Engine
 
@@ -83,6 +85,13 @@ def databricks_stub_server(
 ) -> Engine:
     """A stub of Databricks' service, always with TLS."""
     return start_engine("databricks (protocol stub)", lambda: run_databricks_stub(certificates))
+
+
+@pytest.fixture
+def athena_stub_on_trino(trino_server: Trino, tmp_path: Path) -> Iterator[Subject]:
+    """A stub of Athena's API over a real Trino."""
+    with athena_on_trino(trino_server, tmp_path) as subject:
+        yield subject
 
 
 @pytest.fixture(scope="session")

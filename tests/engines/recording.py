@@ -44,6 +44,9 @@ STANDS = {
     "starrocks_stub": Stand("starrocks", "a stub of the protocol over DuckDB", Proof.STUB),
     "trino_tls": Stand("trino", "Trino with TLS and passwords", Proof.ENGINE),
     "exasol_stub": Stand("exasol", "a stub of the protocol over DuckDB", Proof.STUB),
+    "athena_stub_on_trino": Stand(
+        "athena", "a stub of the API over Trino, whose SQL Athena speaks", Proof.EMULATOR
+    ),
     "mssql_emulator": Stand("mssql", "the emulator pysqlbridge", Proof.EMULATOR),
     "bigquery_emulator": Stand("bigquery", "the emulator local-bigquery", Proof.EMULATOR),
     "snowflake_emulator": Stand(

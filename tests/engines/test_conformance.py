@@ -35,6 +35,7 @@ SUBJECTS = [
     "redshift_on_postgres",
     *("clickhouse", "starrocks_stub", "trino_tls", "exasol_stub"),
     *("mssql_emulator", "bigquery_emulator", "snowflake_emulator", "lakebase_on_postgres"),
+    "athena_stub_on_trino",
 ]
 # Its driver is in an environment of its own, where test_databricks.py runs this suite too.
 if importlib.util.find_spec("databricks"):
@@ -82,6 +83,8 @@ GAPS: dict[str, dict[str, str]] = {
 NO_WRONG_PLACE = {
     "bigquery_emulator": "the port is always 443: the tests of the adapter have the rest",
     "databricks_stub": "the port is always 443: the tests of the adapter have the rest",
+    "snowflake_emulator": "the port is always 443: the tests of the adapter have the rest",
+    "athena_stub_on_trino": "the port is always 443: the tests of the adapter have the rest",
     "exasol_stub": "a cluster holds one database, so none can be unknown",
     "mssql_emulator": "the emulator has every database",
 }
@@ -94,6 +97,8 @@ def build(  # noqa: C901, PLR0911, PLR0912 - one line for each subject
         return duckdb_subject(directory)
     if name.startswith("postgres"):
         return postgres_subject(request.getfixturevalue(f"{name}_server"))
+    if name == "athena_stub_on_trino":
+        return request.getfixturevalue(name)
     if name == "snowflake_emulator":
         return request.getfixturevalue(name).subject()
     if name == "lakebase_on_postgres":
@@ -140,6 +145,7 @@ def failure_of(subject: Subject, **options: float) -> DatabaseFailure:
     return caught.value
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.name)
 @every
 def test_the_suite(

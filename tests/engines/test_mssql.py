@@ -162,12 +162,21 @@ def test_tls_without_a_pre_login_is_no_sql_server(
         assert dial(port).stage is Stage.TLS
 
 
-def test_the_name_of_the_certificate_counts(
-    dial: Callable[..., DatabaseFailure], certificates: Certificates
+@pytest.mark.parametrize(
+    ("pair", "cause"),
+    [
+        ("other_host", Cause.TLS_HOSTNAME),
+        ("expired", Cause.TLS_UNTRUSTED),
+        ("self_signed", Cause.TLS_UNTRUSTED),
+        ("other_ca", Cause.TLS_UNTRUSTED),
+    ],
+)
+def test_a_certificate_that_cannot_be_trusted(
+    dial: Callable[..., DatabaseFailure], certificates: Certificates, pair: str, cause: Cause
 ) -> None:
-    with run_mssql(certificates, certificates.other_host) as server:
+    with run_mssql(certificates, getattr(certificates, pair)) as server:
         failure = dial(server.port)
-    assert (failure.stage, failure.cause) == (Stage.TLS, Cause.TLS_HOSTNAME)
+    assert (failure.stage, failure.cause) == (Stage.TLS, cause)
 
 
 def test_any_certificate_is_taken_where_the_user_says_so(

@@ -25,7 +25,10 @@ class ServerCertificate:
 
 @dataclass(frozen=True)
 class Certificates:
-    """`ca_file` signs `good`, `other_host` and `expired`; `other_ca_file` signs `other_ca`."""
+    """`ca_file` signs `good`, `other_host` and `expired`; `other_ca_file` signs `other_ca`.
+
+    `self_signed` is signed by nobody but itself.
+    """
 
     ca_file: Path
     other_ca_file: Path
@@ -33,6 +36,7 @@ class Certificates:
     other_host: ServerCertificate
     other_ca: ServerCertificate
     expired: ServerCertificate
+    self_signed: ServerCertificate
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,16 @@ class Authority:
         return builder.sign(self.key, hashes.SHA256()), key
 
 
-def make_certificates(directory: Path) -> Certificates:
-    """Writes every file into `directory`. Takes a few milliseconds: the keys are P-256."""
+HERE = ("localhost", "127.0.0.1", "::1")
+
+
+def make_certificates(directory: Path, here: tuple[str, ...] = HERE) -> Certificates:
+    """Writes every file into `directory`. Takes a few milliseconds: the keys are P-256.
+
+    `here`: the names of all certificates but `other_host`.
+    """
     authority, stranger = Authority.create("Test CA"), Authority.create("Another CA")
     now = datetime.now(UTC)
-    here = ("localhost", "127.0.0.1", "::1")
 
     def issue(
         name: str, by: Authority, hosts: tuple[str, ...] = here, until: datetime = now + 30 * DAY
@@ -92,6 +101,7 @@ def make_certificates(directory: Path) -> Certificates:
         other_host=issue("other-host", authority, hosts=("db.elsewhere.example",)),
         other_ca=issue("other-ca-server", stranger),
         expired=issue("expired", authority, until=now - DAY),
+        self_signed=_write_pair(directory, "self-signed", *_self_signed(here)),
     )
 
 
@@ -100,6 +110,16 @@ def make_pair(directory: Path, hosts: tuple[str, ...]) -> tuple[Path, ServerCert
     authority, now = Authority.create("Test CA of names"), datetime.now(UTC)
     pair = _write_pair(directory, "names", *authority.sign(hosts, now - DAY, now + 30 * DAY))
     return _write(directory / "names-ca.pem", _pem(authority.certificate)), pair
+
+
+def _self_signed(
+    hosts: tuple[str, ...],
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key, name, now = ec.generate_private_key(ec.SECP256R1()), _name(hosts[0]), datetime.now(UTC)
+    builder = _builder(name, name, key, now - DAY, now + 30 * DAY).add_extension(
+        x509.SubjectAlternativeName([_alt(host) for host in hosts]), critical=False
+    )
+    return builder.sign(key, hashes.SHA256()), key
 
 
 def _builder(

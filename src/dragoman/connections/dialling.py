@@ -146,7 +146,7 @@ async def _diagnose(
 
 def _answer(found: Diagnosis) -> DiagnosisAnswer:
     stages = [
-        DiagnosedStage(s.stage.value, s.status.value, s.milliseconds, s.message, s.fix)
+        DiagnosedStage(s.stage.value, s.status.value, s.milliseconds, s.message, s.fix, s.detail)
         for s in found.stages
     ]
     return DiagnosisAnswer(found.success, stages)

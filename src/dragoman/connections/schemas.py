@@ -57,13 +57,18 @@ class StatusMessage(msgspec.Struct):
 
 
 class DiagnosedStage(msgspec.Struct):
-    """One stage. `status` is passed, failed or skipped; `fix` is empty when there is none."""
+    """One stage. `status` is passed, failed or skipped.
+
+    `fix`: what a person can do; `detail`: the stable cause and the database's own code. Both are
+    empty where nothing failed.
+    """
 
     stage: str
     status: str
     milliseconds: int
     message: str
     fix: str
+    detail: str
 
 
 class DiagnosisAnswer(msgspec.Struct):

@@ -107,6 +107,7 @@ class Declaration:
     `without` names universal properties that this dialect ignores.
     `query_timeout`: "server" when the database itself stops a statement, "client" when we do.
     `isolated`: why the driver runs in a process of its own; empty when it runs in the server's.
+    `listens`: what to check on the server when nothing answers on its port.
     `lacks`: what the database or its driver does not have, and why; the conformance suite shows
     that each of them is so, and that all else is there.
     """
@@ -123,6 +124,7 @@ class Declaration:
     sqlglot: str | None = None
     proof: Proof = Proof.DECLARED
     live: bool = False
+    listens: str = ""
     lacks: Mapping[Feature, str] = field(default_factory=dict[Feature, str])
     extension: bool = False
     empty_password: bool = False

@@ -60,6 +60,7 @@ class ClickHouse(Dialect):
         default_port=8443,
         sqlglot="clickhouse",
         proof=Proof.ENGINE,
+        listens="check listen_host, http_port and https_port in config.xml.",
         live=True,
         empty_password=True,
         lacks={

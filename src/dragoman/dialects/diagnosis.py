@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dragoman.dialects.base import Dialect, Session, SessionOptions, Target
+from dragoman.dialects.explanations import detail_of, fix_for
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.names import compile_patterns, split_names
 from dragoman.dialects.network import Network
@@ -32,13 +33,18 @@ class Status(StrEnum):
 
 @dataclass(slots=True)
 class StageResult:
-    """One stage; `milliseconds` is 0 when it was skipped, `fix` is empty when there is none."""
+    """One stage; `milliseconds` is 0 when it was skipped.
+
+    `fix`: what a person can do, empty where nothing failed. `detail`: the stable name of the cause
+    and the database's own code, for a specialist.
+    """
 
     stage: Stage
     status: Status = Status.SKIPPED
     milliseconds: int = 0
     message: str = "Not reached."
     fix: str = ""
+    detail: str = ""
     cause: Cause | None = None
 
 
@@ -177,13 +183,16 @@ class _Examination:
     def _fail(self, at: Stage, failure: DatabaseFailure, started: float) -> None:
         """A step may find that a later stage failed (signing in, that there is no database)."""
         order = list(Stage)
-        # The driver dials anew: what it says of a stage that passed is said of the present one.
-        stage = failure.stage if order.index(failure.stage) > order.index(at) else at
+        stage = _stage_of(failure, at)
         for between in order[order.index(at) : order.index(stage)]:
-            self._record(between, Status.PASSED, started, "Passed.")
+            if at is Stage.SCHEMA:
+                self._record(between, Status.SKIPPED, started, "The catalog cannot be read.")
+            else:
+                self._record(between, Status.PASSED, started, "Passed.")
         self._record(stage, Status.FAILED, started, failure.message)
         result = self._diagnosis[stage]
-        result.fix, result.cause = failure.fix or "", failure.cause
+        result.fix = fix_for(failure, self._dialect.declaration)
+        result.detail, result.cause = detail_of(failure), failure.cause
 
     def _settings(self) -> str:
         if self._unresolved is not None:
@@ -275,6 +284,16 @@ class _Examination:
 
     def _probe_seconds(self) -> float:
         return min(_PROBE_SECONDS, self._options.connect_seconds)
+
+
+def _stage_of(failure: DatabaseFailure, at: Stage) -> Stage:
+    """The stage that failed when the step `at` did."""
+    if at in {Stage.SCHEMA, Stage.PRIVILEGES}:
+        # Both ask the catalog: who may not read it lacks a privilege, whatever was asked.
+        return Stage.PRIVILEGES if failure.cause is Cause.PERMISSION_DENIED else at
+    order = list(Stage)
+    # The driver dials anew: what it says of a stage that passed is said of the present one.
+    return failure.stage if order.index(failure.stage) > order.index(at) else at
 
 
 def _no_schema(name: str, setting: str, found: list[str]) -> DatabaseFailure:

@@ -51,6 +51,7 @@ class Exasol(Dialect):
         default_port=8563,
         sqlglot="exasol",
         proof=Proof.STUB,
+        listens="check the connection port of the database in EXAoperation or with `c4 ps`.",
         live=True,
         lacks={
             Feature.TIME: "Exasol has no time of day.",

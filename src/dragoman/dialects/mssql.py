@@ -78,6 +78,7 @@ class MSSQL(Dialect):
             "Microsoft's ODBC driver is native code that nobody else can look into, and its cancel "
             "is a function that the Python driver does not offer to others."
         ),
+        listens="check that TCP/IP is enabled with a fixed port (Configuration Manager).",
         live=True,
         lacks={
             Feature.ARRAY: "SQL Server has no arrays.",

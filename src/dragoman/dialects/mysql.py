@@ -97,6 +97,7 @@ def declare(
         default_port=3306,
         sqlglot="mysql",
         proof=proof,
+        listens="check bind-address and skip-networking in the server's configuration.",
         live=True,
         lacks={
             Feature.TIME: "A TIME may be negative or longer than a day: it arrives as a duration.",

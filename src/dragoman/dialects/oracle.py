@@ -59,6 +59,7 @@ class Oracle(Dialect):
         query_timeout="client",
         sqlglot="oracle",
         proof=Proof.DRIVER,
+        listens="check with `lsnrctl status` where the listener listens.",
         live=True,
         lacks={
             Feature.DATE: "A DATE of Oracle has a time of day: it arrives as a timestamp.",

@@ -89,6 +89,7 @@ class Postgres(PostgresWire):
         default_port=5432,
         sqlglot="postgres",
         proof=Proof.ENGINE,
+        listens="check listen_addresses in postgresql.conf.",
         live=True,
         notes=(
             "numeric without precision (sum, avg) is a decimal that the first rows choose.",

@@ -47,6 +47,7 @@ class Redshift(PostgresWire):
         default_port=5439,
         sqlglot="redshift",
         proof=Proof.RELATIVE,
+        listens="check the security group and whether it is publicly accessible.",
         live=True,
         lacks={Feature.ARRAY: "An array is a SUPER value: it arrives as JSON text."},
         notes=(

@@ -56,6 +56,7 @@ class SapHana(Dialect):
             "to see how it behaves."
         ),
         proof=Proof.DRIVER,
+        listens="check the SQL port in SYS.M_SERVICES, and listeninterface in global.ini.",
         live=True,
         lacks={
             Feature.TIMESTAMP_TZ: "SAP HANA has no timestamp with a time zone.",

@@ -50,6 +50,7 @@ class StarRocks(MySQLWire):
         default_port=9030,
         sqlglot="starrocks",
         proof=Proof.STUB,
+        listens="check query_port in fe.conf.",
         live=True,
         empty_password=True,
         lacks={

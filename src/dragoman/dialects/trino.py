@@ -60,6 +60,7 @@ class Trino(Dialect):
         multi_catalog=True,
         sqlglot="trino",
         proof=Proof.ENGINE,
+        listens="check http-server.https.port in config.properties.",
         live=True,
         # A coordinator without authentication knows a user's name and no password.
         empty_password=True,

@@ -142,10 +142,12 @@ class Stub:
 
 
 @contextlib.contextmanager
-def stubbed(directory: Path, **answers: Answer | list[Answer]) -> Iterator[Stub]:
-    """Runs the stub; each argument is an operation with its answer or answers."""
+def stubbed(
+    directory: Path, stub: Stub | None = None, **answers: Answer | list[Answer]
+) -> Iterator[Stub]:
+    """Runs the stub, or one made of the answers: each argument is an operation with its own."""
     ca_file, pair = certificate(directory)
-    stub = Stub({name: a if isinstance(a, list) else [a] for name, a in answers.items()})
+    stub = stub or Stub({name: a if isinstance(a, list) else [a] for name, a in answers.items()})
     server = ThreadingHTTPServer((HOST, 0), _handler(stub))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)

@@ -88,16 +88,28 @@ def cancel_between_batches(subject: Subject) -> str:
 
 def dropped_while_running(subject: Subject) -> str:
     """A connection that is lost under a statement is an error and not a hang."""
-    sql, _ = subject.slow()
-    with subject.severable() as (severable, cut), severable.session() as session:
-        timer = threading.Timer(0.5, cut)
-        timer.start()
-        started = time.monotonic()
+    sql, mark = subject.slow()
+    cut_at: list[float] = []
+    with (
+        subject.severable(for_good=True) as (severable, cut),
+        severable.session() as session,
+    ):
+
+        def soon() -> None:
+            time.sleep(0.5)
+            until(lambda: subject.shows(mark) is not False)
+            cut_at.append(time.monotonic())
+            cut()
+
+        # What a session opens at its first statement is there then.
+        subject.must_answer(session)
+        cutter = threading.Thread(target=soon)
+        cutter.start()
         try:
             _must_end(session, sql, Cause.CONNECTION_LOST)
         finally:
-            timer.join()
-        seconds = time.monotonic() - started - 0.5
+            cutter.join()
+        seconds = time.monotonic() - cut_at[0]
         if seconds > _HANG_SECONDS:
             raise Unmet(f"It hung for {seconds:.0f} s.")
         if not session.broken:

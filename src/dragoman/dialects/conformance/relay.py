@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Address, Network, TlsPolicy
 
 _LOCAL = "127.0.0.1"
@@ -25,6 +26,7 @@ class Relayed:
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self._plaintext = False
+        self._gone = False
 
     @property
     def tls(self) -> TlsPolicy:
@@ -38,6 +40,8 @@ class Relayed:
 
     def connect(self, host: str, port: int, timeout: float) -> tuple[socket.socket, Address]:
         """A connection to a relay of its own, whose port takes further clients too."""
+        if self._gone:
+            raise DatabaseFailure(Stage.TCP, Cause.REFUSED, f"The way to {host} is cut.")
         server, address = self._network.connect(host, port, timeout)
         self._plaintext = self._network.tls.allows_plaintext(address)
         listener = socket.create_server((_LOCAL, 0))
@@ -50,8 +54,12 @@ class Relayed:
         near = Address(address.host, _LOCAL, listener.getsockname()[1])
         return socket.create_connection((near.ip, near.port), timeout), near
 
-    def cut(self) -> None:
-        """Every connection that is open ends, and its port with it; new ones may be made."""
+    def cut(self, *, for_good: bool = False) -> None:
+        """Every connection that is open ends, and its port with it.
+
+        New ones may be made, unless it is for good.
+        """
+        self._gone = for_good
         with self._lock:
             sockets, self._sockets = self._sockets, []
         for each in sockets:

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +74,14 @@ class Subject:
             session.close()
 
     @contextlib.contextmanager
-    def severable(self) -> Generator[tuple[Subject, Callable[[], None]]]:
-        """The subject by a way that can be cut, and how to cut it."""
+    def severable(self, *, for_good: bool = False) -> Generator[tuple[Subject, Callable[[], None]]]:
+        """The subject by a way that can be cut (for good: also for those who dial anew)."""
         if self.sever is not None:
             yield self, self.sever
             return
         relayed = Relayed(self.network)
         try:
-            yield replace(self, network=relayed), relayed.cut
+            yield replace(self, network=relayed), partial(relayed.cut, for_good=for_good)
         finally:
             relayed.cut()
 
