@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.dialects import registry, schema
+from dragoman.dialects.base import Proof
 from dragoman.dialects.properties import PROPERTIES, SECRETS
 from dragoman.dialects.validation import InvalidSettings, validate
 from tests.support import bodies

@@ -28,6 +28,10 @@ class Subject(conformance.Subject):
 
     writes: tuple[str, ...] = ()
 
+    def connect(self, **options: Any) -> Session:
+        """In this process, where tests can look inside."""
+        return self.dialect.connect(self.target, self.network, self.options(**options))
+
     @property
     def sleep(self) -> str:
         """A statement that works for more than a minute."""

@@ -140,6 +140,11 @@ EXPLANATIONS: Final[Mapping[Cause, Explanation]] = MappingProxyType(
             "The connection ended in the middle of the conversation.",
             "Try again; if it happens again, look into the database's log at that time.",
         ),
+        Cause.DRIVER_CRASHED: Explanation(
+            Stage.QUERY,
+            "The process in which this dialect's driver runs ended; the server goes on.",
+            "Try again; if it happens again, install another version of the driver.",
+        ),
         Cause.OTHER: Explanation(
             Stage.QUERY,
             "Something else; the message has the database's own words.",

@@ -61,8 +61,8 @@ class Subject:
         return SessionOptions(**{**defaults, **given})
 
     def connect(self, **options: Any) -> Session:
-        """An open session. Raises `DatabaseFailure`."""
-        return self.dialect.connect(self.target, self.network, self.options(**options))
+        """An open session, as the server opens it. Raises `DatabaseFailure`."""
+        return self.dialect.open_session(self.target, self.network, self.options(**options))
 
     @contextlib.contextmanager
     def session(self, **options: Any) -> Generator[Session]:
