@@ -25,9 +25,6 @@ def sample(**options: object) -> Subject:
         registry.get("duckdb"),
         Target("duckdb", {"database": ":memory:"}, {}),
         EgressPolicy.build(),
-        sleep="",
-        numbers=str,
-        writes=(),
     )
 
 
