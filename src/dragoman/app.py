@@ -35,7 +35,7 @@ from dragoman.git import working as git_working
 from dragoman.house import House
 from dragoman.identity.tokens import TokenDirectory
 from dragoman.jobs import Jobs
-from dragoman.models import branch_routes
+from dragoman.models import branch_routes, object_routes, upkeep_routes, yaml_routes
 from dragoman.models import routes as model_routes
 from dragoman.models import service as model_service
 from dragoman.models.rules import RULES
@@ -61,6 +61,9 @@ RESOURCES = (
     model_routes.ROUTES,
     branch_routes.ROUTES,
     catalog_routes.ROUTES,
+    yaml_routes.ROUTES,
+    object_routes.ROUTES,
+    upkeep_routes.ROUTES,
     query_routes.ROUTES,
     schedule_routes.ROUTES,
     job_routes.ROUTES,

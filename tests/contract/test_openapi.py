@@ -37,6 +37,7 @@ class Place:
 
     server: LiveServer
     ids: list[str]
+    models: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +50,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         sent = {"baseConnectionId": base, "environmentConnectionIds": [other]}
         made = server.root.post("/api/v1/connection-environments", json=sent)
         ids += [base, other, made.json()["data"][0]["id"]]
-        yield Place(server, ids)
+        yield Place(server, ids, _models(server, base))
         assert "Traceback" not in server.log.read_text()
+
+
+def _models(server: LiveServer, connection: str) -> list[str]:
+    """A schema model, a shared one with files and a branch."""
+    sent = {"connectionId": connection, "modelKind": "SHARED", "modelName": "Sales"}
+    shared = server.root.post("/api/v1/models", json=sent).json()["model"]["id"]
+    branch = {**sent, "modelKind": "BRANCH", "modelName": "b", "baseModelId": shared}
+    made = server.root.post("/api/v1/models", json=branch).json()["model"]["id"]
+    for name, text in (
+        ("o.view", "sql: SELECT 1 AS id\ndimensions: {id: }"),
+        ("t.topic", "base_view: o"),
+    ):
+        file = {"fileName": name, "yaml": text}
+        assert server.root.post(f"/api/v1/models/{shared}/yaml", json=file).status_code == 200
+    return [connection, shared, made]
 
 
 def _profile(examples: int) -> Any:
@@ -66,8 +82,10 @@ def _call(place: Place, case: Any) -> None:
     parameters = case.path_parameters or {}
     # An id that is in use reaches further than one that is not.
     digest = hashlib.sha256(repr((parameters, case.body)).encode(errors="replace")).digest()
-    if "id" in parameters and digest[0] % 2 and case.meta and case.meta.generation.mode.is_positive:
-        case.path_parameters["id"] = place.ids[digest[1] % len(place.ids)]
+    if digest[0] % 2 and case.meta and case.meta.generation.mode.is_positive:
+        for name, known in (("id", place.ids), ("modelId", place.models)):
+            if name in parameters:
+                case.path_parameters[name] = known[digest[1] % len(known)]
     headers = {"Authorization": f"Bearer {place.server.token}"}
     answer = case.call(base_url=place.server.address, headers=headers, timeout=20)
     # 502 and 503 are documented answers; a 500 never is.

@@ -9,6 +9,7 @@ from dragoman.api.errors import BadRequest, NotFound
 from dragoman.models import service
 from dragoman.models.service import Kind, NewModel
 from tests.models.conftest import House
+from tests.support.clients import at_once
 
 ORDERS = "label: Orders\nmeasures:\n  total: {aggregate_type: sum, sql: '${amount}'}\n"
 
@@ -152,3 +153,18 @@ def test_a_branch_of_an_extension(house: House) -> None:
     with house.server.unit() as unit:
         found = service.lineage(unit, model)
     assert [each.id for each in found] == [house.shared, extension, branch]
+
+
+def test_merges_and_writes_at_once_lose_nothing(house: House) -> None:
+    branch = house.branch("busy")
+
+    def act(number: int) -> None:
+        house.save({f"b{number}.view": f"label: B{number}\n"}, branch)
+        house.merge(branch)
+        house.save({f"s{number}.view": f"label: S{number}\n"})
+        house.update(branch)
+
+    at_once(6, act)
+    house.merge(branch)
+    expected = {f"{side.lower()}{n}.view": f"label: {side}{n}\n" for side in "BS" for n in range(6)}
+    assert house.files() == house.files(branch) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any
 
 import pytest
@@ -272,3 +273,18 @@ def test_any_edit_does_what_it_says_and_keeps_comments(case: tuple[str, Any, Edi
     if change.path[0] != next(iter(data)) or len(data) > 1:
         # Comments on lines of their own at the top level belong to nothing that was changed.
         assert [line for line in before if line not in after] == []
+
+
+def test_many_changes_are_made_in_one_go() -> None:
+    """150 columns added beside one, and taken away again: as one after the other, in no time."""
+    own = "# ours\ndimensions:\n  # the key\n  c0: {hidden: true}  # so\nlabel: x\n"
+    added = [Edit(("dimensions", f"c{n}"), {"sql": f'"C{n}"'}) for n in range(1, 150)]
+    added += [Edit(("schema",), "s")]
+    began = time.monotonic()
+    whole = edit(own, added)
+    assert edit(whole, [Edit(one.path, delete=True) for one in added]) == own
+    assert time.monotonic() - began < 1.0
+    one_by_one = own
+    for one in added:
+        one_by_one = edit(one_by_one, [one])
+    assert whole == one_by_one

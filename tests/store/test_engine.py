@@ -333,3 +333,17 @@ def test_password_of_the_store_is_in_no_error(tmp_path: Path) -> None:
         assert "MARK-4711" not in repr(store.engine)
     finally:
         store.close()
+
+
+def test_a_long_read_holds_up_no_writer_and_sees_one_moment(server: Server) -> None:
+    store = server.house.store
+    with store.begin() as unit:
+        unit.db.execute(text("CREATE TABLE seen (n INTEGER)"))
+    with store.look() as reading:
+        count = text("SELECT COUNT(*) FROM seen")
+        assert reading.db.execute(count).scalar() == 0
+        with store.begin() as unit:
+            unit.db.execute(text("INSERT INTO seen VALUES (1)"))
+        assert reading.db.execute(count).scalar() == 0
+    with store.look() as reading:
+        assert reading.db.execute(count).scalar() == 1

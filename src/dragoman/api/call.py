@@ -138,7 +138,7 @@ class Call:
         """Run a reading unit of work that may take long: on a thread, off the event loop."""
 
         def run() -> T:
-            with self.house.store.snapshot(self.origin) as unit:
+            with self.house.store.look(self.origin) as unit:
                 return work(unit)
 
         return await asyncio.get_running_loop().run_in_executor(self.house.blocking, run)

@@ -22,6 +22,7 @@ from dragoman.cli import (
     keys,
     migrate,
     modeling,
+    models,
     query,
     roles,
     serve,
@@ -104,6 +105,10 @@ for name, group in (
     app.add_typer(group, name=name)
 connections.group.command("apply")(apply.apply)
 connections.group.command("export")(apply.export)
+modeling.group.command("list")(models.list_models)
+modeling.group.command("pull")(models.pull)
+modeling.group.command("push")(models.push)
+modeling.group.command("diff")(models.diff)
 
 
 def main() -> None:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from dragoman.semantics.layers import Layer
     from dragoman.semantics.problems import Problem
 
-group = typer.Typer(no_args_is_help=True, help="Semantic models: files of views, topics and joins.")
+group = typer.Typer(
+    no_args_is_help=True, help="Models: check a folder, list, mirror to a folder and back."
+)
 
 
 def schema(

@@ -65,12 +65,13 @@ def on_branch(
 
     `permission` is asked for on the model; on a branch, changing asks for `MODELS_BRANCH` only.
     """
-    writes = permission is Permission.MODELS_EDIT
     model = get(unit, principal, model_id)
     if branch_id is not None:
         model = branch_of(unit, model, branch_id)
-    least = Permission.MODELS_BRANCH if writes and model.is_branch else permission
-    check(unit, principal, model, least)
+    if permission is Permission.MODELS_READ:
+        return model
+    branches = permission is Permission.MODELS_EDIT and model.is_branch
+    check(unit, principal, model, Permission.MODELS_BRANCH if branches else permission)
     return model
 
 

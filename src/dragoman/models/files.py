@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from dragoman.store.metadata import AnyRow
 # Kinds as they are stored: a view over a query is a view, a composite topic a topic.
 MODEL, RELATIONSHIPS, VIEW, TOPIC = "model", "relationships", "view", "topic"
 _table = model_files
+MOST_PARAMETERS = 5_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,29 @@ def all_files(unit: UnitOfWork, model: Model) -> dict[str, StoredFile]:
 
 def some_files(unit: UnitOfWork, model: Model, paths: Iterable[str]) -> dict[str, StoredFile]:
     """The files of these paths that there are."""
-    return _overlaid(model, _rows(unit, model, _table.c.path.in_(list(paths))))
+    found: dict[str, StoredFile] = {}
+    for batch in batches(paths):
+        found |= _overlaid(model, _rows(unit, model, _table.c.path.in_(batch)))
+    return found
+
+
+def paths_of(unit: UnitOfWork, model: Model, kind: str, names: Iterable[str]) -> dict[str, str]:
+    """Where views or topics are defined: name to path, of those that there are."""
+    found: dict[str, str] = {}
+    for batch in batches(names):
+        same = and_(_table.c.kind == kind, _table.c.name.in_(batch))
+        paths = select(_table.c.path).where(same, _table.c.model_id.in_(_sources(model)))
+        for path, file in _overlaid(model, _rows(unit, model, _table.c.path.in_(paths))).items():
+            if file.name is not None and file.kind == kind:
+                found[file.name] = path
+    return found
+
+
+def batches(values: Iterable[str]) -> Iterator[list[str]]:
+    """Lists that a statement takes as parameters."""
+    rest = iter(values)
+    while batch := list(itertools.islice(rest, MOST_PARAMETERS)):
+        yield batch
 
 
 def of_kind(unit: UnitOfWork, model: Model, kind: str) -> dict[str, StoredFile]:

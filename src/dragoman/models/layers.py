@@ -24,16 +24,19 @@ class StoredLayer:
             raise LookupError(f"no model {model}")
         self.model = found
         self._unit = unit
+        # What was read once: a layer lives no longer than its unit of work.
+        self._views: dict[str, ViewSource | None] = {}
+        self._texts: dict[str, str | None] = {}
 
     @functools.cached_property
     def _settings(self) -> Definition:
         found = files.named(self._unit, self.model, files.MODEL, "")
-        return found.definition if found else {}
+        return self._kept(found).definition if found else {}
 
     @functools.cached_property
     def _relationships(self) -> Sequence[Definition]:
         found = files.named(self._unit, self.model, files.RELATIONSHIPS, "")
-        return found.definition if found else []
+        return self._kept(found).definition if found else []
 
     def settings(self) -> Definition:
         """The model file; empty where there is none."""
@@ -53,30 +56,44 @@ class StoredLayer:
 
     def view(self, name: str) -> ViewSource | None:
         """One view."""
-        found = files.named(self._unit, self.model, files.VIEW, name)
-        return _view(found) if found else None
+        if name not in self._views:
+            found = files.named(self._unit, self.model, files.VIEW, name)
+            self._views[name] = _view(self._kept(found)) if found else None
+        return self._views[name]
 
     def views(self) -> Iterable[ViewSource]:
         """All views."""
-        return map(_view, files.of_kind(self._unit, self.model, files.VIEW).values())
+        found = files.of_kind(self._unit, self.model, files.VIEW).values()
+        return [_view(self._kept(each)) for each in found]
 
     def topic_names(self) -> Collection[str]:
         """The names of all topics."""
-        return files.names_of(self._unit, self.model, files.TOPIC)
+        return list(self._topics)
 
     def topic(self, name: str) -> TopicSource | None:
         """One topic."""
-        found = files.named(self._unit, self.model, files.TOPIC, name)
-        return _topic(found) if found else None
+        return self._topics.get(name)
 
     def topics(self) -> Iterable[TopicSource]:
         """All topics."""
-        return map(_topic, files.of_kind(self._unit, self.model, files.TOPIC).values())
+        return self._topics.values()
+
+    @functools.cached_property
+    def _topics(self) -> dict[str, TopicSource]:
+        # All at once: there are few, and whoever wants one mostly wants more.
+        found = files.of_kind(self._unit, self.model, files.TOPIC).values()
+        return {each.name or "": _topic(self._kept(each)) for each in found}
 
     def text(self, path: str) -> str | None:
         """A file as it was written."""
-        found = files.some_files(self._unit, self.model, [path]).get(path)
-        return found.text if found else None
+        if path not in self._texts:
+            found = files.some_files(self._unit, self.model, [path]).get(path)
+            self._texts[path] = found.text if found else None
+        return self._texts[path]
+
+    def _kept(self, file: StoredFile) -> StoredFile:
+        self._texts[file.path] = file.text
+        return file
 
 
 _ENDS = ("join_from_view", "join_to_view", "join_from_view_as", "join_to_view_as")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from dragoman.models.files import StoredFile, some_files
+from dragoman.models.files import StoredFile, batches, some_files
 from dragoman.models.records import Model, load
 from dragoman.models.tables import model_files
 from dragoman.store import UnitOfWork
@@ -64,8 +64,9 @@ def under(unit: UnitOfWork, model: Model, paths: Iterable[str]) -> Under:
         return Under(None, {}, {})
     wanted = list(paths)
     table = model_files
-    statement = select(table.c.path, table.c.base_version).where(
-        table.c.model_id == model.id, table.c.path.in_(wanted)
-    )
-    taken = {row.path: row.base_version for row in unit.db.execute(statement)}
+    taken: dict[str, int] = {}
+    for batch in batches(wanted):
+        mine = (table.c.model_id == model.id) & table.c.path.in_(batch)
+        statement = select(table.c.path, table.c.base_version).where(mine)
+        taken |= {row.path: row.base_version for row in unit.db.execute(statement)}
     return Under(base.version, some_files(unit, base, wanted), taken)

@@ -139,10 +139,10 @@ async def list_versions(call: Call) -> Response:
         path = query.get("fileName")
         return versions.history(unit, model, path=path, before=before, size=size)
 
-    return answer(VersionList([_version(each) for each in await call.read(work)]))
+    return answer(VersionList([version_row(each) for each in await call.read(work)]))
 
 
-def _version(found: Version) -> VersionRow:
+def version_row(found: Version) -> VersionRow:
     files = {path: "written" if kept else "deleted" for path, kept in found.files.items()}
     return VersionRow(
         found.version,

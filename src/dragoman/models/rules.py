@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from dragoman.access.principal import Principal
+from dragoman.api.errors import BadRequest
 from dragoman.house import House
 from dragoman.models.records import Model
 from dragoman.store import UnitOfWork
@@ -32,13 +33,18 @@ Rule = Callable[[UnitOfWork, Principal, Intent], None]
 Publish = Callable[[House, Principal, Intent], Awaitable[bool]]
 
 
+# The files of a model at a ref of its remote, by their keys.
+Fetch = Callable[[House, Principal, str, str], Awaitable[dict[str, str]]]
+
+
 @dataclass(slots=True)
 class Rules:
-    """The rules in force."""
+    """The rules in force. `fetch`: None where no room knows remotes."""
 
     saving: list[Rule] = field(default_factory=list[Rule])
     merging: list[Rule] = field(default_factory=list[Rule])
     merged: list[Publish] = field(default_factory=list[Publish])
+    fetch: Fetch | None = None
 
     def check_save(self, unit: UnitOfWork, principal: Principal, intent: Intent) -> None:
         """Raise what a rule raises."""
@@ -53,6 +59,14 @@ class Rules:
     async def publish(self, house: House, principal: Principal, intent: Intent) -> bool:
         """Tell everybody of a merge; whether a remote has it."""
         return any([await publish(house, principal, intent) for publish in self.merged])
+
+    async def files_at(
+        self, house: House, principal: Principal, model_id: str, ref: str
+    ) -> dict[str, str]:
+        """A model's files at a ref of its remote. Raises `BadRequest` where there is none."""
+        if self.fetch is None:
+            raise BadRequest("Bad Request: gitRef: the source model has no git configuration")
+        return await self.fetch(house, principal, model_id, ref)
 
 
 RULES = Rules()

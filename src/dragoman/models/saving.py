@@ -13,6 +13,7 @@ from dragoman import audit
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, Conflict, FieldError, NotFound
 from dragoman.models import files, naming
+from dragoman.models.composing import parents
 from dragoman.models.files import StoredFile
 from dragoman.models.overlay import under
 from dragoman.models.records import Kind, Model, load
@@ -101,7 +102,7 @@ def save(unit: UnitOfWork, principal: Principal, model: Model, wanted: Save) -> 
     }
     if not differing:
         return model.version
-    ready = _readied(unit, model, differing)
+    ready = _readied(unit, model, differing, now)
     version = model.version + 1
     _write(unit, model, version, differing, ready, wanted.taken_from)
     _note(unit, principal, model, version, wanted.message, sorted(differing))
@@ -113,13 +114,22 @@ def require(found: StoredFile | None, path: str, checksum: str | None) -> None:
     current = None if found is None else found.checksum
     if current == checksum:
         return
-    state = "deleted" if found is None else f"changed in version {found.version}"
-    raise Conflict(
-        f"Checksum mismatch: File has been modified since it was fetched: {path} was {state}",
+    raise stale(path, checksum, current, found)
+
+
+def stale(path: str, seen: str | None, current: str | None, found: StoredFile | None) -> Conflict:
+    """The refusal of a save that was based on another state of a file, naming both."""
+    state = "is not here any more"
+    if found is not None:
+        state = f"was changed in version {found.version}"
+    elif current is not None:
+        state = "was changed below this model"
+    return Conflict(
+        f"Checksum mismatch: File has been modified since it was fetched: {path} {state}",
         extra={
             "code": "checksum_mismatch",
             "fileName": path,
-            "previousChecksum": checksum,
+            "previousChecksum": seen,
             "currentChecksum": current,
             "currentVersion": None if found is None else found.version,
             "fix": "Read the file again, repeat your change on it, and save that.",
@@ -141,8 +151,14 @@ def _text(found: StoredFile | None) -> str | None:
     return None if found is None else found.text
 
 
-def _readied(unit: UnitOfWork, model: Model, changes: Mapping[str, str | None]) -> list[_Ready]:
+def _readied(
+    unit: UnitOfWork,
+    model: Model,
+    changes: Mapping[str, str | None],
+    now: Mapping[str, StoredFile],
+) -> list[_Ready]:
     """The files as they will be stored. Raises `BadRequest` with everything that is wrong."""
+    below = parents(unit, model)
     problems: list[FieldError] = []
     ready: list[_Ready] = []
     for path, text in changes.items():
@@ -153,7 +169,7 @@ def _readied(unit: UnitOfWork, model: Model, changes: Mapping[str, str | None]) 
             if not problem.is_warning:
                 where = f"{path}:{problem.line}:{problem.column}"
                 problems.append(FieldError(where, problem.message, problem.fix))
-        name = naming.name_of(unit, model, source)
+        name = naming.name_of(source, now.get(path), below)
         ready.append(_Ready(path, files.stored_kind(source.path), name, text, source.data))
     if problems:
         first = problems[0]
@@ -167,13 +183,17 @@ def _require_unique(
 ) -> None:
     """Raise `BadRequest` where two files would define one view or topic."""
     taken: dict[tuple[str, str], str] = {}
+    stored = {
+        kind: files.paths_of(unit, model, kind, [file.name for file in ready if file.kind == kind])
+        for kind in (files.VIEW, files.TOPIC)
+    }
     for file in ready:
         other = taken.setdefault((file.kind, file.name), file.path)
         if other == file.path:
-            found = files.named(unit, model, file.kind, file.name)
-            if found is None or found.path == file.path or found.path in changes:
+            found = stored.get(file.kind, {}).get(file.name)
+            if found is None or found == file.path or found in changes:
                 continue
-            other = found.path
+            other = found
         raise BadRequest(
             f"Bad Request: Duplicate {file.kind} {file.name}: {file.path} and {other}",
             extra={"fix": f"Write to {other}, or delete it in the same save."},
@@ -209,8 +229,9 @@ def _write(
         {"model_id": model.id, **base.gone(path, version, unit.now, taken_from)}
         for path in base.hidden(changes)
     ]
-    mine = (model_files.c.model_id == model.id) & model_files.c.path.in_(list(changes))
-    unit.db.execute(delete(model_files).where(mine))
+    for batch in files.batches(changes):
+        mine = (model_files.c.model_id == model.id) & model_files.c.path.in_(batch)
+        unit.db.execute(delete(model_files).where(mine))
     if rows:
         unit.db.execute(insert(model_files), rows)
     unit.db.execute(

@@ -25,6 +25,8 @@ from dragoman.models.branches import (
     preview,
     update_branch,
 )
+from dragoman.models.cache_resets import last_reset
+from dragoman.models.composing import composed, layers
 from dragoman.models.creation import NewModel, create, follow_connection, shared_models
 from dragoman.models.files import (
     StoredFile,
@@ -64,6 +66,7 @@ __all__ = [
     "changed",
     "check",
     "checksum_of",
+    "composed",
     "create",
     "delete",
     "delete_branch",
@@ -72,6 +75,8 @@ __all__ = [
     "follow_connection",
     "get",
     "history",
+    "last_reset",
+    "layers",
     "lineage",
     "load",
     "lock",

@@ -33,8 +33,6 @@ T = TypeVar("T")
 Work = Callable[[UnitOfWork], T]
 
 NOWHERE = Origin()
-# Of SQLite's connections: the transaction only reads, so it takes no writer's lock.
-_READS = "dragoman_reads"
 POSTGRES_POOL = 10
 ATTEMPTS = 4
 PAUSE_SECONDS = 0.05
@@ -100,12 +98,6 @@ class Store:
                 if driver.in_transaction:
                     driver.execute("COMMIT")
 
-    @contextmanager
-    def snapshot(self, origin: Origin = NOWHERE) -> Generator[UnitOfWork]:
-        """A reading unit of work on the calling thread: for long reads, off the event loop."""
-        with told(), self._snapshots.begin() as connection:
-            yield UnitOfWork(connection, clock.now(), origin)
-
     def close(self) -> None:
         """Finish what is running and close all connections."""
         if self._writer is not None:
@@ -149,8 +141,8 @@ class Store:
             return work(unit)
 
     def _read_snapshot(self, work: Work[T], origin: Origin) -> T:
-        with self.snapshot(origin) as unit:
-            return work(unit)
+        with told(), self._snapshots.begin() as connection:
+            return work(UnitOfWork(connection, clock.now(), origin))
 
     def _read_here(self, work: Work[T], origin: Origin) -> T:
         """Read on a connection that stays open: no check-out, no thread."""
@@ -210,6 +202,5 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_immediate(connection: Connection) -> None:
     # A transaction that reads first and writes later could not wait for the lock: take it now.
-    options = connection.get_execution_options()
-    if options.get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN" if options.get(_READS) else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -41,3 +41,8 @@ def with_reference(text: str, name: str) -> str:
     if view_reference(text) is not None:
         return _HEAD_LINE.sub(f"{_HEAD}{name}\n", text, count=1)
     return f"{_HEAD}{name}\n{text}"
+
+
+def without_reference(text: str) -> str:
+    """The text without that head."""
+    return text if view_reference(text) is None else _HEAD_LINE.sub("", text, count=1)
