@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from dragoman.catalog import refresh
 from tests.catalog.conftest import Inline, Shop
 
 USERS = "CREATE TABLE users (id bigint PRIMARY KEY, name text)"
@@ -156,6 +161,53 @@ def test_foreign_keys_where_the_connection_asks(shop: Shop) -> None:
     }
     assert len(shop.layer(lambda layer: layer.relationships_of("buyer_users"))) == 1
     assert len(shop.layer(lambda layer: layer.relationships_of("users"))) == 3
+
+
+def test_other_rules_join_tables_that_did_not_change(shop: Shop) -> None:
+    shop.sql(USERS, "CREATE TABLE orders (id bigint, buyer bigint REFERENCES users)")
+    shop.connect()
+    shop.refresh()
+    before = rows(shop)
+    assert shop.joins() == []
+    path = f"/api/v1/connections/{shop.id}"
+    for wanted, joins in ((True, ["${orders.buyer} = ${users.id}"]), (False, [])):
+        answer = shop.server.root.patch(path, json={"inferRelationshipsFromForeignKeys": wanted})
+        assert answer.status_code == 200, answer.text
+        assert shop.refresh()["changed"] == 0
+        assert shop.joins() == joins
+    assert rows(shop) == before  # what says the same was not written again
+    shop.refresh()
+    assert shop.jobs[-1].writes == 1
+
+
+def test_a_connection_that_changes_while_it_is_read_is_read_again(
+    small_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = small_shop
+    shop.sql(USERS, "CREATE SCHEMA a", "CREATE TABLE a.t (id int)")
+    shop.connect(includeSchemas="public")
+    finish = refresh.Comparison.finish
+    changed: list[int] = []
+
+    def changing(self: Any) -> Any:
+        if not changed:
+            path = f"/api/v1/connections/{shop.id}"
+            answer = shop.server.root.patch(path, json={"includeSchemas": "a"})
+            changed.append(answer.status_code)
+        return finish(self)
+
+    monkeypatch.setattr(refresh.Comparison, "finish", changing)
+    shop.refresh(hard_refresh=False)
+    assert changed == [200]
+    assert shop.views() == ["a__t"]  # by a hard one, whatever the first was asked to be
+
+
+def test_the_first_table_of_an_empty_database_is_a_change(shop: Shop) -> None:
+    shop.connect()
+    shop.refresh()
+    shop.sql(USERS)
+    shop.refresh()
+    assert shop.server.sql("SELECT change FROM catalog_changes") == [("table_added",)]
 
 
 def test_names_that_collide_stay_with_whoever_has_them(shop: Shop) -> None:

@@ -52,17 +52,28 @@ class Outcome:
         return not (self.added or self.changed or self.removed)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Manner:
+    """How a reading is compared. `removals`: what is gone is removed. `relink`: the rules are
+    others than before, so that tables which did not change may be joined otherwise. `told`: there
+    was a reading before, so that what is new is a change."""
+
+    removals: bool
+    relink: bool
+    told: bool
+
+
 class Comparison:
     """Takes the tables of one reading, in any order, and writes what differs."""
 
     def __init__(
-        self, work: Context, staging: Staging, scope: Scope, how: Conventions, *, removals: bool
+        self, work: Context, staging: Staging, scope: Scope, how: Conventions, manner: Manner
     ) -> None:
         self._work = work
         self._staging = staging
         self._scope = scope
         self._how = how
-        self._removals = removals
+        self._manner = manner
         self._known = dict(self._load_known())
         self._seen: dict[Identity, int] = {}  # columns of each table
         self._fresh: dict[Identity, Source] = {}
@@ -97,8 +108,10 @@ class Comparison:
     def finish(self) -> tuple[Outcome, Turnover]:
         """After the last table: removals, names, and what there is left to link."""
         self._flush()
-        gone = self._known.keys() - self._seen.keys() if self._removals else set[Identity]()
+        gone = self._known.keys() - self._seen.keys() if self._manner.removals else set[Identity]()
         self._rename(gone)
+        if self._manner.relink:
+            self._take_rest(gone)
         turnover = self._turnover(gone)
         self._staging.end(table, (*self._ended, *(self._known[who].id for who in gone)))
         there = {who: known.columns for who, known in self._known.items() if who not in gone}
@@ -136,8 +149,8 @@ class Comparison:
         who = rows.identity(found)
         if old is None:
             self._added += 1
+            self._changes.append(Change(drift.TABLE_ADDED, who))
             if not self.first:
-                self._changes.append(Change(drift.TABLE_ADDED, who))
                 self._words.update(own.target.words())
             return
         self._changed += 1
@@ -190,6 +203,12 @@ class Comparison:
             staged.append(self._row(self._names[who], found, encoded, known.hash, known.offloaded))
         self._staging.insert(table, _ROW, staged)
 
+    def _take_rest(self, gone: set[Identity]) -> None:
+        """Have the tables that did not change joined anew as well."""
+        rest = self._known.keys() - self._fresh.keys() - gone
+        for who, found in self._contents(rest):
+            self._fresh[who] = source(found, self._known[who].view, self._how)
+
     def _turnover(self, gone: set[Identity]) -> Turnover:
         turnover = Turnover(words=self._words)
         for who, own in self._fresh.items():
@@ -209,8 +228,8 @@ class Comparison:
         return turnover
 
     def changes(self) -> list[tuple[Change, str]]:
-        """What is to be told, each with its view; nothing where there was nothing before."""
-        if self.first:
+        """What is to be told, each with its view."""
+        if not self._manner.told:
             return []
         views = {**{who: known.view for who, known in self._known.items()}, **self._names}
         gone = (who for who in self._known if who not in self._names)

@@ -14,6 +14,8 @@ from dragoman.dialects.catalog import CatalogFilter
 from dragoman.dialects.names import SchemaFilter, compile_patterns
 from dragoman.semantics.inference.conventions import Conventions
 
+# Counts changes of the rules of names and relationships: those that are stored are made anew then.
+RULES: Final = 1
 # These say how questions are asked, not what there is to ask about.
 _BESIDE: Final = frozenset(
     {
@@ -82,7 +84,9 @@ def conventions(settings: Mapping[str, Any]) -> Conventions:
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
-    """32 characters that differ when the settings ask for another reading."""
+    """32 characters that differ when the settings ask for another reading, or the rules that join
+    tables are others."""
     kept = {name: value for name, value in sorted(settings.items()) if name not in _BESIDE}
+    kept[""] = RULES
     encoded = msgspec.json.encode(kept)
     return hashlib.blake2b(encoded, digest_size=16).hexdigest()

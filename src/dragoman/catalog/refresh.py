@@ -14,7 +14,7 @@ from dragoman.access.policy import Permission
 from dragoman.access.principal import OPERATOR
 from dragoman.api.errors import ApiError, NotFound
 from dragoman.catalog import impact, objects, reading, states
-from dragoman.catalog.comparing import Comparison, Outcome
+from dragoman.catalog.comparing import Comparison, Manner, Outcome
 from dragoman.catalog.linking import Linker
 from dragoman.catalog.reading import Scope
 from dragoman.catalog.staging import Staging, recover
@@ -55,6 +55,7 @@ def refresh(context: Context, arguments: Mapping[str, Any]) -> dict[str, Any]:
         else:
             if not _is_outdated(context, destination):
                 return asdict(outcome)
+        arguments = {}  # what was changed asks for a whole reading
     raise JobFailed("The connection changes faster than its catalog can be read.")
 
 
@@ -65,10 +66,15 @@ def _refresh(context: Context, destination: Destination, arguments: Mapping[str,
     scope = reading.scope(
         destination.settings, arguments.get("schemas") or "", arguments.get("tables") or ""
     )
-    removals = bool(arguments.get("hard_refresh", True)) and not scope.partial
+    fingerprint = reading.fingerprint(destination.settings)
+    manner = Manner(
+        removals=bool(arguments.get("hard_refresh", True)) and not scope.partial,
+        relink=state.reading != fingerprint,
+        told=state.refreshed_at is not None,
+    )
     how = reading.conventions(destination.settings)
     staging = Staging(context, connection_id, state.generation)
-    comparison = Comparison(context, staging, scope, how, removals=removals)
+    comparison = Comparison(context, staging, scope, how, manner)
     notices, found = _read(context, destination, scope, comparison)
     outcome, turnover = comparison.finish()
     topics = bool(destination.settings.get("enableDbSemanticLayerTopics"))
@@ -79,10 +85,10 @@ def _refresh(context: Context, destination: Destination, arguments: Mapping[str,
         "columns": outcome.columns,
         "failure": None,
         "notices": notices or None,
-        "reading": reading.fingerprint(destination.settings),
+        "reading": fingerprint,
         "job_id": context.job.id,
     }
-    if outcome.same and not other:
+    if outcome.same and not other and not turnover.fresh:
         context.write(partial(_same, connection_id=connection_id, values=values))
         return outcome
     context.progress(LINKING)
