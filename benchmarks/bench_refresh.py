@@ -18,6 +18,7 @@ from support.report import Figure, Finding, Options, Remark, Target
 from dragoman.access.principal import OPERATOR
 from dragoman.app import open_house
 from dragoman.catalog import refresh
+from dragoman.catalog import service as catalog
 from dragoman.catalog.layer import SchemaLayer
 from dragoman.connections import drafts, service
 from dragoman.house import House
@@ -34,7 +35,7 @@ class Direct(Context):
     """A job that runs where it is called, and keeps no notes of its progress."""
 
     def __init__(self, house: House, subject: str) -> None:
-        job = Job("bench", refresh.KIND, subject, {}, "running", *[None] * 6, "", None, None)
+        job = Job("bench", catalog.KIND, subject, {}, "running", *[None] * 6, "", None, None)
         super().__init__(house, job, "", lambda _, work: work())
 
     def write(self, work: Callable[..., Any]) -> Any:

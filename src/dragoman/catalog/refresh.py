@@ -28,7 +28,6 @@ from dragoman.semantics.inference.semantic_objects import meaning
 from dragoman.store import StoreBusy, UnitOfWork
 
 log = structlog.get_logger()
-KIND: Final = "REFRESH_SCHEMA"
 READING, LINKING = "reading the catalog", "inferring relationships"
 # A job can wait for a session longer than a person who asked a question.
 WAIT_SECONDS: Final = 60.0

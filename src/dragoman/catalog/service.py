@@ -5,7 +5,7 @@ What other rooms may use of this one, in one place. Functions take an open unit 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from dragoman import jobs
 from dragoman.access.policy import Permission
@@ -13,7 +13,6 @@ from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest
 from dragoman.catalog import reading, states
 from dragoman.catalog.layer import SchemaLayer
-from dragoman.catalog.refresh import KIND
 from dragoman.catalog.states import State
 from dragoman.connections import service as connections
 from dragoman.connections.events import Event
@@ -23,6 +22,8 @@ from dragoman.store import UnitOfWork
 
 __all__ = ["KIND", "SchemaLayer", "State", "follow_connection", "request_refresh", "state"]
 
+# The job that reads a catalog; `refresh` does its work.
+KIND: Final = "REFRESH_SCHEMA"
 state = states.get
 
 
