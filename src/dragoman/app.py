@@ -41,6 +41,8 @@ from dragoman.models import service as model_service
 from dragoman.models.rules import RULES
 from dragoman.observability import logs, metrics
 from dragoman.queries import routes as query_routes
+from dragoman.queries import run_routes
+from dragoman.queries.executions import EXECUTIONS
 from dragoman.queries.running import RUNNING
 from dragoman.schedules import routes as schedule_routes
 from dragoman.schedules import service as schedules
@@ -66,6 +68,7 @@ RESOURCES = (
     upkeep_routes.ROUTES,
     query_routes.ROUTES,
     schedule_routes.ROUTES,
+    run_routes.ROUTES,
     job_routes.ROUTES,
     git_routes.ROUTES,
     system_routes.ROUTES,
@@ -206,6 +209,7 @@ async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
         await asyncio.to_thread(house.jobs.stop)
         # uvicorn gave running queries their time already; what still runs is cancelled now.
         await RUNNING.stop(house, 0)
+        EXECUTIONS.close()
         house.close()
 
 

@@ -94,6 +94,18 @@ class Settings:
     build_schema_on_create: Literal["on", "off"] = _setting(
         "on", "Read a database's catalog when its connection is made, restored or changed."
     )
+    max_queries_per_user: int = _setting(10, "Questions of one user at once; 0 is no limit.")
+    query_wait_seconds: int = _setting(
+        60, "Seconds that an answer is waited for before the client is told to ask again."
+    )
+    max_result_mb: int = _setting(4000, "Largest answer that is kept on disk, in megabytes.")
+    max_assembled_rows: int = _setting(
+        500_000, "Rows that calculations and totals are worked out for, at most."
+    )
+    cache_mb: int = _setting(1000, "Disk for answers that may be used again; 0 keeps none.")
+    lenient_filters: Literal["off", "on"] = _setting(
+        "off", "Leave out filters that cannot be read, with a warning, in place of an error."
+    )
     shutdown_seconds: int = _setting(20, "Time that running queries get when the server stops.")
     metrics: Literal["loopback", "open", "off"] = _setting(
         "loopback", "Who may read /metrics: clients on this machine, everybody, nobody."

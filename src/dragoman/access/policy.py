@@ -28,6 +28,8 @@ class Permission(StrEnum):
     SCHEDULES_MANAGE = "schedules:manage"
     CATALOG_READ = "catalog:read"
     CATALOG_REFRESH = "catalog:refresh"
+    QUERIES_TOPIC = "queries:topic"
+    QUERIES_ASK = "queries:ask"
     ENVIRONMENTS_MANAGE = "environments:manage"
     MODELS_LIST = "models:list"
     MODELS_READ = "models:read"
@@ -66,6 +68,8 @@ RULES: dict[Permission, Rule] = {
     Permission.SCHEDULES_MANAGE: Rule(role=Role.CONNECTION_ADMIN),
     Permission.CATALOG_READ: Rule(role=Role.QUERIER),
     Permission.CATALOG_REFRESH: Rule(role=Role.CONNECTION_ADMIN),
+    Permission.QUERIES_TOPIC: Rule(role=Role.QUERY_TOPICS),
+    Permission.QUERIES_ASK: Rule(role=Role.QUERIER),
     Permission.ENVIRONMENTS_MANAGE: Rule(),
     # As the connections' list.
     Permission.MODELS_LIST: Rule(signed_in=True),

@@ -20,11 +20,20 @@ from dragoman.dialects.names import BadNames
 from dragoman.jobs import Job
 from dragoman.store import UnitOfWork
 
-__all__ = ["KIND", "SchemaLayer", "State", "follow_connection", "request_refresh", "state"]
+__all__ = [
+    "KIND",
+    "SchemaLayer",
+    "State",
+    "follow_connection",
+    "generation",
+    "request_refresh",
+    "state",
+]
 
 # The job that reads a catalog; `refresh` does its work.
 KIND: Final = "REFRESH_SCHEMA"
 state = states.get
+generation = states.generation
 
 
 def request_refresh(

@@ -14,6 +14,7 @@ from dragoman import __version__
 from dragoman.cli import (
     apply,
     conformance,
+    ask,
     connect,
     connections,
     demo,
@@ -88,6 +89,8 @@ app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("connect")(connect.connect)
 app.command("query")(query.query)
+app.command("ask")(ask.ask)
+app.command("explain")(ask.explain)
 app.command("dialects")(dialects.dialects)
 app.command("conformance")(conformance.conformance)
 app.command("doctor")(doctor.doctor)

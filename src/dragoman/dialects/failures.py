@@ -48,6 +48,7 @@ class Cause(StrEnum):
     READ_ONLY = "read_only"
     QUERY_TIMEOUT = "query_timeout"
     CANCELLED = "cancelled"
+    TOO_LARGE = "too_large"
     DRIVER_CRASHED = "driver_crashed"
     CONNECTION_LOST = "connection_lost"
     TOO_MANY_CONNECTIONS = "too_many_connections"

@@ -9,7 +9,8 @@ from typing import Any
 
 from dragoman.dialects.sql import table
 from dragoman.semantics.compiler.asking import Asking
-from dragoman.semantics.compiler.compile import Compiled, Compiler
+from dragoman.semantics.compiler.compile import Compiler
+from dragoman.semantics.compiler.compiled import Compiled
 from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.layers import TopicSource, ViewSource
 from dragoman.semantics.query.request import read_query

@@ -33,7 +33,7 @@ class Access:
 
     def allows(self, required: Iterable[str]) -> bool:
         """Whether every item holds; an item combines grants with `|`, which binds less, and `&`."""
-        if self.asking.unrestricted:
+        if self.asking.unrestricted or not self.asking.grants_apply:
             return True
         return all(self._item(item) for item in required)
 

@@ -22,7 +22,8 @@ class Asking:
 
     `now`: aware. `timezone`: the zone that readings are shown in and days begin in (IANA); None: no
     conversion, everything is taken as it is stored. `system_timezone`: the zone of stored readings
-    that have none. `unrestricted`: grants and access filters do not apply (system's own questions).
+    that have none. `unrestricted`: grants and access filters do not apply (system's own questions);
+    `grants_apply` False: only grants do not (questions that a model's author wrote).
     """
 
     functions: SqlFunctions
@@ -33,6 +34,7 @@ class Asking:
     timezone: str | None = None
     system_timezone: str = "UTC"
     unrestricted: bool = False
+    grants_apply: bool = True
 
     @property
     def zone(self) -> ZoneInfo:

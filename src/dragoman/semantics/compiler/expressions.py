@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from dragoman.dialects.sql.kinds import Part, TimeKind
 from dragoman.semantics.compiler import timeframes
@@ -18,6 +19,9 @@ from dragoman.semantics.model.fields import Dimension, Duration, Measure
 from dragoman.semantics.model.grains import Grain, Interval
 from dragoman.semantics.model.references import Reference, SqlText
 from dragoman.semantics.model.views import View
+
+if TYPE_CHECKING:
+    from dragoman.semantics.compiler.levels import Levels
 
 NO_VIEWS: frozenset[str] = frozenset()
 NO_SHAPE = Shape()
@@ -69,6 +73,8 @@ class Expressions:
         self._known: dict[Key, Expr] = {}
         self.passing = 0  # how many passing things (clock, templates) were met
         self._open: list[str] = []
+        self.levels: Levels | None = None
+        self.plain: frozenset[str] = frozenset()  # addresses that are taken without a level
 
     # dimensions
 
@@ -104,16 +110,38 @@ class Expressions:
         try:
             if found.duration is not None:
                 return self._duration(found, found.duration, bracket)
-            raw = self._value(found)
+            raw = self._leveled(found, bracket)
         finally:
             self._open.pop()
+        if found.dynamic_top_n is not None:
+            return raw
         if bracket is None or bracket == Grain.RAW:
             return self.shown(raw, convert=found.convert_tz) if shown else raw
         return self._grain(found, raw, bracket)
 
-    def _value(self, found: Dimension) -> Expr:
+    def _leveled(self, found: Dimension, bracket: str | None) -> Expr:
+        """The value, at a grain of its own where it has one: that holds for this question only."""
+        levels = self.levels
+        if levels is None or found.address in self.plain:
+            return self._value(found)
         if found.level_of_detail is not None:
-            raise PlanError(f"{found.address} has a level of detail: it cannot stand here.")
+            self.passing += 1
+            kind = found.level_of_detail.aggregate_type
+            measure = Measure(view=found.view, name=found.name, sql=found.sql, aggregate_type=kind)
+            level = levels.value(found, measure, levels.grain_of(found))
+            return levels.column(level, "v", found.type)
+        if found.dynamic_top_n is not None:
+            self.passing += 1
+            top = found.dynamic_top_n
+            by = self.names.field(top.by.within(found.view))
+            if not isinstance(by, Measure):
+                raise PlanError(f"{found.address} is ranked by {by.address}, which is no measure.")
+            level = levels.value(found, by, [found.address])
+            count = int(bracket) if bracket is not None and bracket.isdigit() else top.n
+            return levels.greatest(self._value(found), level, count, top.otherwise)
+        return self._value(found)
+
+    def _value(self, found: Dimension) -> Expr:
         view = self.names.view(found.view)
         own = self.expand(self._fragment(view, found), view, found.type)
         if found.groups:

@@ -11,7 +11,7 @@ from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.expressions import Expr, Expressions
 from dragoman.semantics.compiler.fragments import column
 from dragoman.semantics.datatypes import DataType
-from dragoman.semantics.model.fields import Aggregate, Dimension, Measure
+from dragoman.semantics.model.fields import Aggregate, Dimension, LevelOfDetail, Measure
 from dragoman.semantics.model.filters import FieldFilter
 from dragoman.semantics.model.references import FieldRef, Reference, SqlText
 from dragoman.semantics.model.views import View
@@ -104,11 +104,34 @@ class Measures:
         return known
 
     def _formula(self, found: Measure) -> Formula:
-        if found.level_of_detail is not None:
-            raise PlanError(f"{found.address}: a level of detail cannot be asked for here.")
+        if found.level_of_detail is not None and found.address not in self.expressions.plain:
+            return self._of_level(found, found.level_of_detail)
         if found.aggregate_type is None:
             return self._derived(found)
         leaf = self._leaf(found, found.aggregate_type)
+        return Formula(found.address, found.view, (leaf,), leaf.views, _type(leaf))
+
+    def _of_level(self, found: Measure, detail: LevelOfDetail) -> Formula:
+        """An aggregate of aggregates: one value for each row of the level."""
+        levels = self.expressions.levels
+        if levels is None or found.aggregate_type is None:
+            raise PlanError(
+                f"{found.address} has a level of detail, and nothing that joins its values.",
+                fix="Set aggregate_type.",
+            )
+        self.expressions.passing += 1
+        inner = replace(found, aggregate_type=detail.aggregate_type, level_of_detail=None)
+        level = levels.value(found, inner, levels.grain_of(found))
+        value = levels.column(level, "v", DataType.NUMBER)
+        key = levels.column(level, "k", DataType.NUMBER)
+        kind = _ON_KEY.get(found.aggregate_type, found.aggregate_type)
+        leaf = Leaf(
+            *(found.view, kind, found.address, value),
+            views=value.views | {found.view},
+            key=key,
+            zero=kind is Aggregate.SUM,
+            fraction=self._fraction(found, kind),
+        )
         return Formula(found.address, found.view, (leaf,), leaf.views, _type(leaf))
 
     # one aggregate

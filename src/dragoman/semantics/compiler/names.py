@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.composing.joins import Edge, JoinMap
 from dragoman.semantics.composition import ComposedModel
-from dragoman.semantics.model.fields import Field
+from dragoman.semantics.model.fields import Dimension, Field
 from dragoman.semantics.model.grains import WeekDay
 from dragoman.semantics.model.references import FieldRef, Reference
 from dragoman.semantics.model.relationships import Relationship
@@ -88,6 +88,13 @@ class Names:
             # Under an alias the view speaks of its own rows, not of those of its original.
             ref = FieldRef(view.name, ref.name, ref.bracket)
         return self.field(ref)
+
+
+def dimension_of(found: Field) -> Dimension:
+    """The field as a dimension. Raises `PlanError`."""
+    if not isinstance(found, Dimension):
+        raise PlanError(f"{found.address} is no dimension.")
+    return found
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dragoman.semantics.compiler.expressions import Expr
@@ -32,6 +33,14 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Having:
+    """A condition on a measure: the text of the condition, given the measure's."""
+
+    measure: Measured
+    condition: Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Where:
     """A condition on rows. `field`: the address that the question filters; empty for rules."""
 
@@ -47,6 +56,7 @@ class Order:
     by: Group | Measured | Expr
     descending: bool
     nulls_last: bool
+    of_pivot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,8 @@ class Column:
 class Plan:
     """`groups` and `measures`: in the order of the question; `columns`: all of them as they come
     out. `having`: conditions on measures, as texts made with the measures' own. `grouped`: rows
-    are brought together; else each row is answered."""
+    are brought together; else each row is answered. `pivots`: names of groups whose values become
+    columns, at most `column_limit` of them; then `limit` counts rows of the pivoted table."""
 
     tree: JoinTree
     columns: list[Column]
@@ -79,6 +90,8 @@ class Plan:
     orders: list[Order] = field(default_factory=list[Order])
     limit: int | None = None
     offset: int = 0
+    pivots: frozenset[str] = frozenset()
+    column_limit: int = 0
     warnings: list[str] = field(default_factory=list[str])
     missing: list[str] = field(default_factory=list[str])
 
@@ -97,6 +110,8 @@ class Plan:
             lines.append("group " + (", ".join(each.name for each in self.groups) or "all rows"))
             lines += [f"measure {each.name}" for each in self.measures]
         lines += [f"order {self._order(each)}" for each in self.orders]
+        if self.pivots:
+            lines.append(f"pivot {', '.join(sorted(self.pivots))} to {self.column_limit} columns")
         if self.limit is not None or self.offset:
             lines.append(f"limit {self.limit} offset {self.offset}")
         return "\n".join(lines)

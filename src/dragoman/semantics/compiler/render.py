@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from dragoman.dialects.sql import SqlFunctions
 from dragoman.dialects.sql.kinds import CastType
@@ -11,7 +10,8 @@ from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.expressions import Expr
 from dragoman.semantics.compiler.fanout import Guarded
 from dragoman.semantics.compiler.measures import Formula, Leaf
-from dragoman.semantics.compiler.plan import Group, Measured, Order, Plan
+from dragoman.semantics.compiler.pivots import Pivot
+from dragoman.semantics.compiler.plan import Group, Having, Measured, Order, Plan
 from dragoman.semantics.compiler.tables import Tables
 from dragoman.semantics.composing.joins import Edge
 from dragoman.semantics.model.fields import Aggregate
@@ -35,14 +35,6 @@ _CALLS = {
 _PERCENTILES = (Aggregate.MEDIAN, Aggregate.PERCENTILE)
 
 
-@dataclass(frozen=True, slots=True)
-class Having:
-    """A condition on a measure: the text of the condition, given the measure's."""
-
-    measure: Measured
-    condition: Callable[[str], str | None]
-
-
 class Renderer:
     """Writes one plan. `on`: the text of a join's condition."""
 
@@ -60,8 +52,12 @@ class Renderer:
         """The statement. Its columns are c0, c1, … or `names`."""
         if not self.plan.grouped:
             return self._rows(names)
-        steps = _Ranked(self).steps() if self.ranked else []
-        body = self._grouped(names, _Ranked(self) if self.ranked else _Direct(self), steps)
+        ranked = _Ranked(self) if self.ranked else None
+        steps = ranked.steps() if ranked else []
+        body = self._grouped(names, ranked or _Direct(self), steps)
+        if self.plan.pivots:
+            steps += Pivot(self.plan, self.sql).steps(body)
+            body = Pivot(self.plan, self.sql).statement()
         if not steps:
             return body
         written = ",\n".join(f"{self.sql.name(name)} AS (\n{text}\n)" for name, text in steps)
@@ -108,7 +104,7 @@ class Renderer:
             for each in self.having
             if (text := each.condition(texts[id(each.measure)])) is not None
         ]
-        orders = [self._group_order(order, form, texts) for order in plan.orders]
+        orders = [self._group_order(order, form, texts) for order in self._orders()]
         groups = [form.group(n) for n in range(len(plan.groups))]
         source = self.source() if not steps else f"FROM {self.sql.name(steps[-1][0])}"
         return self._assembled(
@@ -137,6 +133,10 @@ class Renderer:
             text = f"MIN({form.sorted_by(order.by)})"
         return self.sql.order(text, descending=order.descending, nulls_last=order.nulls_last)
 
+    def _orders(self) -> list[Order]:
+        """Those that the statement itself has; a pivot orders what comes out of it."""
+        return [] if self.plan.pivots else self.plan.orders
+
     # clauses
 
     def source(self) -> str:
@@ -147,6 +147,7 @@ class Renderer:
             on = "" if edge.join_type is JoinType.CROSS else f" ON {self.on(edge)}"
             target = self.tables.target(edge.target)
             lines.append(f"{_KEYWORDS[edge.join_type]} {target}{on}")
+        lines += self.tables.beside
         if plan.where:
             lines.append("WHERE " + "\n  AND ".join(f"({each.text})" for each in plan.where))
         return "\n".join(lines)
@@ -168,14 +169,14 @@ class Renderer:
             lines.append("GROUP BY " + ", ".join(groups))
         if having:
             lines.append("HAVING " + "\n  AND ".join(f"({each})" for each in having))
-        limit = self.sql.limit(self.plan.limit, self.plan.offset)
+        limit = "" if self.plan.pivots else self.sql.limit(self.plan.limit, self.plan.offset)
         if limit and not orders and self.sql.order_to_limit:
             orders = ["(SELECT NULL)"]
         if orders:
             lines.append("ORDER BY " + ", ".join(orders))
         if limit:
             lines.append(limit)
-        if self.sql.settings:
+        if self.sql.settings and not self.plan.pivots:
             lines.append(self.sql.settings)
         return "\n".join(lines)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.expressions import Expressions
@@ -21,9 +21,16 @@ MAX_DEPTH = 20
 
 
 class Tables:
-    """Writes the tables of one question. `nested` gives the SQL of a query view's question."""
+    """Writes the tables of one question. `nested` gives the SQL of a query view's question;
+    `beside`: joins of subqueries that come after those of the views."""
 
-    def __init__(self, expressions: Expressions, nested: Callable[[View, QuerySpec], str]) -> None:
+    def __init__(
+        self,
+        expressions: Expressions,
+        nested: Callable[[View, QuerySpec], str],
+        beside: Sequence[str] = (),
+    ) -> None:
+        self.beside = list(beside)
         self.expressions = expressions
         self.names = expressions.names
         self.sql = expressions.sql

@@ -1,0 +1,154 @@
+"""The stream of lines that answers a question (contract §4.4): submitted, results, footer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from dragoman.dialects.failures import Cause, DatabaseFailure
+from dragoman.queries.executions import EXECUTIONS, Job, outcome
+from dragoman.queries.planning import Planned
+from dragoman.queries.spool import Spooled
+from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.compiler.plan import Column
+from dragoman.semantics.datatypes import DataType
+
+MEDIA_TYPE = "text/ndjson"
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_DONE: Mapping[str, Any] = {"remaining_job_ids": [], "timed_out": "false"}
+_ERROR_TYPES = {Cause.QUERY_TIMEOUT: "TIMEOUT", Cause.CANCELLED: "KILL"}
+
+
+async def answers(jobs: Sequence[Job], seconds: float) -> AsyncIterator[bytes]:
+    """The lines of jobs until all have ended, or the time is over. A client that leaves gives its
+    jobs up."""
+    submitted = {job.id: job.result_id for job in jobs}
+    yield _line({"jobs_submitted": submitted})
+    waiting = {asyncio.create_task(outcome(job, seconds)): job for job in jobs}
+    late: list[str] = []
+    complete = False
+    try:
+        for task, job in waiting.items():
+            found = await task
+            if found is None:
+                late.append(job.id)
+                continue
+            async for piece in _ended(job, found):
+                yield piece
+        # A footer's flag is text: clients compare it with "false" (contract §4.4).
+        yield _line({"remaining_job_ids": late, "timed_out": "true" if late else "false"})
+        complete = True
+    finally:
+        for task, job in waiting.items():
+            task.cancel()
+            if not complete or job.id not in late:
+                EXECUTIONS.leave(job)
+
+
+async def _ended(job: Job, found: Spooled | DatabaseFailure) -> AsyncIterator[bytes]:
+    if isinstance(found, DatabaseFailure):
+        yield _line(failed(job, _ERROR_TYPES.get(found.cause, "QUERY"), _words(found)))
+        return
+    head = _encode(_complete(job, found))[:-1]
+    yield head + b',"result":"'
+    pieces = found.base64()
+    while (piece := await asyncio.to_thread(next, pieces, b"")) != b"":
+        yield piece
+    yield b'"}\n'
+
+
+def _words(failure: DatabaseFailure) -> str:
+    return f"{failure.message} {failure.fix}".strip()
+
+
+def _complete(job: Job, found: Spooled) -> dict[str, Any]:
+    execution = job.execution
+    milliseconds = round(execution.seconds * 1000)
+    return {
+        "job_id": job.id,
+        "status": "COMPLETE",
+        "client_result_id": job.result_id,
+        "query": job.body,
+        "summary": summary(job.planned, found.rows, milliseconds),
+        "cache_metadata": {"num_rows": found.rows, "from_cache": execution.from_cache},
+        "stream_stats": {"server_stream": milliseconds},
+    }
+
+
+def summary(planned: Planned, rows: int | None = None, milliseconds: int = 0) -> dict[str, Any]:
+    """What there is to know of an answer beside its rows."""
+    found: dict[str, Any] = {
+        "fields": {column.name: field_facts(column) for column in planned.columns or ()},
+        "display_sql": planned.sql,
+        "sql": planned.sql,
+        "missing_fields": list(planned.missing),
+        "warnings": list(planned.warnings),
+    }
+    if rows is not None:
+        truncated = planned.limit is not None and rows >= planned.limit
+        found |= {"total_rows": rows, "execution_time_ms": milliseconds, "truncated": truncated}
+    return found
+
+
+def field_facts(column: Column) -> dict[str, Any]:
+    """A column as clients read it."""
+    facts: dict[str, Any] = {
+        "field_name": column.field,
+        "view_name": column.view,
+        "fully_qualified_name": column.name,
+        "label": column.label,
+        "format": column.format,
+        "data_type": column.type.wire,
+        "is_dimension": column.is_dimension,
+    }
+    if column.type is DataType.DATE:
+        facts["date_type"] = "DATE"
+    return facts
+
+
+def planned_lines(job_id: str, body: Mapping[str, Any], planned: Planned) -> bytes:
+    """The answer of a question that was only to be planned."""
+    line = {
+        "job_id": job_id,
+        "status": "PLANNED",
+        "client_result_id": job_id,
+        "query": body,
+        "summary": {**summary(planned), "plan": planned.description},
+    }
+    return _one_line(job_id, line)
+
+
+def refused_lines(job_id: str, body: Mapping[str, Any], problem: PlanError) -> bytes:
+    """The answer of a question that cannot be compiled."""
+    line = {
+        "job_id": job_id,
+        "status": "FAILED",
+        "client_result_id": job_id,
+        "query": body,
+        "error_type": problem.error_type.value,
+        "error_message": str(problem),
+    }
+    return _one_line(job_id, line)
+
+
+def _one_line(job_id: str, line: Mapping[str, Any]) -> bytes:
+    return _line({"jobs_submitted": {job_id: job_id}}) + _line(line) + _line(_DONE)
+
+
+def failed(job: Job, error_type: str, message: str) -> dict[str, Any]:
+    """The line of a job whose statement failed."""
+    return {
+        "job_id": job.id,
+        "status": "FAILED",
+        "client_result_id": job.result_id,
+        "query": job.body,
+        "error_type": error_type,
+        "error_message": message,
+    }
+
+
+def _line(content: Mapping[str, Any]) -> bytes:
+    return _encode(content) + b"\n"

@@ -1,0 +1,216 @@
+"""From a request to a statement for a database: who asks, of which model, by which rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from dragoman import audit
+from dragoman.access.policy import Permission, allow
+from dragoman.access.principal import Principal, PrincipalKind
+from dragoman.api.errors import Forbidden, NotFound
+from dragoman.catalog import service as catalog
+from dragoman.connections import dialling
+from dragoman.connections import service as connections
+from dragoman.connections.dialling import Located
+from dragoman.dialects import sql as dialect_sql
+from dragoman.identity import service as identity
+from dragoman.models import service as models
+from dragoman.models.service import Model
+from dragoman.queries.compilers import COMPILERS
+from dragoman.queries.envelope import Ask
+from dragoman.queries.zones import NO_CONVERSION, UTC
+from dragoman.semantics.answers.assembling import Assembly
+from dragoman.semantics.compiler.asking import Asking
+from dragoman.semantics.compiler.compile import Compiler
+from dragoman.semantics.compiler.errors import ErrorType, PlanError
+from dragoman.semantics.compiler.plan import Column
+from dragoman.semantics.model.topics import Topic
+from dragoman.store import UnitOfWork
+
+RAW_ROWS = 50_001
+DEFAULT_AGE = 6 * 3600
+DEFAULT_POLICY = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A statement and where it goes. `columns` None: those of the database (SQL by hand).
+
+    `max_age`: seconds that a kept result is good for; `reset_at`: those before are not.
+    `assembly`: what is left to do with the rows, None for nothing.
+    """
+
+    located: Located
+    sql: str
+    columns: tuple[Column, ...] | None
+    limit: int | None
+    missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    description: str = ""
+    max_age: float = DEFAULT_AGE
+    reset_at: str | None = None
+    assembly: Assembly | None = None
+
+
+def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
+    """Compile a question for who asks. Raises `PlanError`, and as `models.on_branch` and
+    `dialling.locate`."""
+    asker = _asker(unit, principal, ask)
+    model = models.on_branch(unit, asker, ask.model_id, ask.branch_id)
+    located = _located(unit, asker, model, ask)
+    asking, told = _asking(unit, asker, located, ask)
+    with _compiler(unit, model) as compiler:
+        if ask.query.sql is not None or not ask.query.topic:
+            _check_rules(unit, compiler, asker, located)
+        if ask.query.sql is not None:
+            return Planned(located, ask.query.sql, None, RAW_ROWS, warnings=tuple(told), max_age=0)
+        compiled = compiler.compile(ask.query, asking)
+        max_age, policy = _cache_policy(compiler, ask.query.topic)
+    assembly = Assembly(ask.query, compiled)
+    reset_at = models.last_reset(unit, model.id, policy)
+    return _planned(located, assembly, told, max_age, reset_at)
+
+
+def _planned(
+    located: Located, assembly: Assembly, told: list[str], max_age: float, reset_at: str | None
+) -> Planned:
+    compiled = assembly.compiled
+    return Planned(
+        located,
+        compiled.sql,
+        assembly.columns(),
+        compiled.limit,
+        compiled.missing,
+        (*told, *compiled.warnings),
+        compiled.plan.describe(),
+        max_age,
+        reset_at,
+        assembly if assembly.needed else None,
+    )
+
+
+def _asker(unit: UnitOfWork, principal: Principal, ask: Ask) -> Principal:
+    """Who counts: the principal, or the user that an organization key names."""
+    if ask.acting_for is None:
+        return principal
+    if principal.kind is not PrincipalKind.ORGANIZATION:
+        raise Forbidden("Forbidden: userId needs an organization key")
+    user = identity.user_of(unit, ask.acting_for)
+    if user is None or user.disabled_at is not None:
+        raise NotFound("Not Found: User does not exist")
+    return Principal(
+        PrincipalKind.PERSONAL,
+        user.email,
+        user_id=user.id,
+        organization_admin=user.organization_admin,
+    )
+
+
+def _located(unit: UnitOfWork, asker: Principal, model: Model, ask: Ask) -> Located:
+    """The connection whose database answers. Restricted queriers ask through topics only."""
+    query = ask.query
+    if query.sql is not None:
+        permission = Permission.CONNECTIONS_SQL
+    else:
+        permission = Permission.QUERIES_TOPIC if query.topic else Permission.QUERIES_ASK
+    located = dialling.locate(unit, asker, model.connection_id, permission)
+    if ask.environment_id is None or ask.environment_id == located.connection.id:
+        return located
+    raise Forbidden("Forbidden: connectionEnvironmentId is not the environment that you may use")
+
+
+def _asking(
+    unit: UnitOfWork, asker: Principal, located: Located, ask: Ask
+) -> tuple[Asking, list[str]]:
+    settings = located.connection.settings
+    zone, told = _zone(settings, ask.timezone)
+    attributes = {
+        name: tuple(values) for name, values in identity.attributes(unit, asker.user_id).items()
+    }
+    return (
+        Asking(
+            dialect_sql.table(located.connection.dialect),
+            unit.moment,
+            {**attributes, **_system_attributes(unit, asker, zone)},
+            zone,
+            str(settings.get("systemTimezone") or UTC),
+        ),
+        told,
+    )
+
+
+def _zone(settings: Mapping[str, Any], asked: str | None) -> tuple[str | None, list[str]]:
+    """The zone that readings are shown in; None: as they are stored."""
+    if asked is not None and settings.get("allowsUserSpecificTimezones") is True:
+        return asked, []
+    own = str(settings.get("queryTimezone") or NO_CONVERSION)
+    zone = None if own == NO_CONVERSION else own
+    if asked is None or asked == zone:
+        return zone, []
+    return zone, ["timezone: the connection does not allow user-specific time zones"]
+
+
+def _system_attributes(
+    unit: UnitOfWork, asker: Principal, zone: str | None
+) -> dict[str, tuple[str | bool, ...]]:
+    """Attributes that everybody has (modeling reference 2.10)."""
+    found: dict[str, tuple[str | bool, ...]] = {
+        "omni_is_org_admin": (asker.organization_admin,),
+        "omni_user_timezone": (zone or UTC,),
+    }
+    user = identity.user_of(unit, asker.user_id) if asker.user_id else None
+    if user is not None:
+        found |= {
+            "omni_user_id": (user.id,),
+            "omni_user_email": (user.email,),
+            "omni_user_name": (user.name,),
+        }
+    return found
+
+
+def _compiler(unit: UnitOfWork, model: Model) -> AbstractContextManager[Compiler]:
+    """The compiler of the model as it is now."""
+    layers = models.layers(unit, model)
+    versions = tuple((each.id, each.version) for each in models.lineage(unit, model))
+    generation = catalog.generation(unit, model.connection_id)
+    key = (str(unit.db.engine.url), model.id, versions, generation)
+    return COMPILERS.of(key, layers)
+
+
+def _check_rules(unit: UnitOfWork, compiler: Compiler, asker: Principal, located: Located) -> None:
+    """SQL by hand, and questions outside topics, pass rules on rows by: where a model has any, only
+    who may edit the model may ask so."""
+    role = connections.role_on(unit, asker, located.connection)
+    if allow(asker, Permission.MODELS_EDIT, role):
+        return
+    model = compiler.model
+    ruled = bool(model.settings.default_topic_access_filters) or any(
+        isinstance(topic := model.topic(name), Topic) and topic.access_filters
+        for name in model.topic_names()
+    )
+    if ruled:
+        raise PlanError(
+            "The model has rules on rows, which hold in topics.",
+            fix="Ask in a topic.",
+            error_type=ErrorType.FORBIDDEN,
+        )
+
+
+def _cache_policy(compiler: Compiler, topic_name: str) -> tuple[float, str]:
+    """Seconds that a result may be used again, and the name of the policy that says so."""
+    settings = compiler.model.settings
+    topic = compiler.model.topic(topic_name) if topic_name else None
+    own = topic.cache_policy if isinstance(topic, Topic) else None
+    name = own or settings.default_cache_policy or DEFAULT_POLICY
+    policy = settings.cache_policies.get(name)
+    return (float(policy.max_age) if policy else DEFAULT_AGE), name
+
+
+def audit_acting(unit: UnitOfWork, principal: Principal, ask: Ask) -> None:
+    """Note that a key asked as somebody else."""
+    if ask.acting_for is not None:
+        resource = ("user", ask.acting_for)
+        audit.record(unit, principal, "query.act_as", resource, after={"model": ask.model_id})

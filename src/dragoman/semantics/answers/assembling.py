@@ -1,0 +1,245 @@
+"""The answer as it was asked for, of the rows that statements gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dragoman.dialects.arrow import pyarrow
+from dragoman.dialects.sql import table
+from dragoman.semantics.answers.calculations import ROW_NUMBER, Calculator, Frame
+from dragoman.semantics.compiler.compiled import Compiled, Earlier, TotalKind
+from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.compiler.labels import title
+from dragoman.semantics.compiler.plan import Column
+from dragoman.semantics.datatypes import DataType
+from dragoman.semantics.query.request import Calculation, Query
+
+# ruff: noqa: S608 - every name is quoted, every value a literal
+
+TOTAL_INDICATOR = "$omni_column_total_indicator"
+PERIOD = "omni_period_pivot"
+_STEPS = {
+    "date": "1 DAY",
+    "week": "7 DAY",
+    "month": "1 MONTH",
+    "quarter": "3 MONTH",
+    "year": "1 YEAR",
+}
+SWALLOWED = "#ERROR!"
+_SQL = table("duckdb")
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What is left to do once the rows are there."""
+
+    query: Query
+    compiled: Compiled
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything is."""
+        query = self.query
+        compiled = self.compiled
+        after = query.calculations or query.transposed or self.fills()
+        return bool(after or compiled.totals or compiled.earlier)
+
+    def fills(self) -> tuple[str, ...]:
+        """Columns of days whose gaps are filled: a day, week, month, quarter or year each."""
+        groups = {group.name: group for group in self.compiled.plan.groups}
+        return tuple(
+            name for name in self.query.fill if name in groups and groups[name].bracket in _STEPS
+        )
+
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the assembled answer."""
+        found = self._untransposed()
+        if self.query.transposed:
+            found = _transposed_columns(found, self.query.transposed)
+        if self.compiled.earlier:
+            found.append(Column(PERIOD, "Periods Ago", DataType.NUMBER, is_dimension=True))
+        if self.compiled.totals:
+            found.append(Column(TOTAL_INDICATOR, "Total", DataType.STRING, is_dimension=True))
+        return tuple(found)
+
+    def _untransposed(self) -> list[Column]:
+        """The statement's columns and the calculations, in the order of the question."""
+        by_name = {column.name: column for column in self.compiled.columns}
+        for each in self.query.calculations:
+            if each.name in self.query.fields:
+                label = each.label or title(each.name)
+                made = Column(each.name, label, DataType.UNKNOWN, False, each.format)
+                by_name[each.name] = made
+        order = [name for name in dict.fromkeys(self.query.fields) if name in by_name]
+        return [by_name[name] for name in [*order, *(n for n in by_name if n not in order)]]
+
+    def assemble(
+        self, main: Any, totals: Mapping[TotalKind, Any], earlier: Sequence[Any] = ()
+    ) -> Any:
+        """An Arrow table of the main rows, the totals' and those of earlier periods, each an Arrow
+        table named as asked. Raises `PlanError`.
+        """
+        import duckdb
+
+        with duckdb.connect(config={"threads": "1", "enable_external_access": "false"}) as work:
+            parts = [self._worked_out(work, main)]
+            for rows, period in zip(earlier, self.compiled.earlier, strict=True):
+                parts.append(self._worked_out(work, _forward(work, rows, period)))
+            found = parts[0]
+            if self.compiled.earlier:
+                found = _stacked(parts)
+            return self._with_totals(found, totals)
+
+    def _worked_out(self, work: Any, rows: Any) -> Any:
+        """One period's rows: gaps filled, calculations worked out, measures turned to rows."""
+        for name in self.fills():
+            rows = self._filled(work, rows, name)
+        found = self._calculated(work, rows)
+        if self.query.transposed:
+            found = _transposed(work, found, self.query.transposed, self.compiled.columns)
+        return found
+
+    def _filled(self, work: Any, rows: Any, name: str) -> Any:
+        """A row for each step from the first to the last, for each of the other dimensions' groups;
+        measures are NULL in new rows."""
+        if rows.num_rows == 0:
+            return rows
+        groups = {group.name: group for group in self.compiled.plan.groups}
+        step = _STEPS[groups[name].bracket or ""]
+        others = [_quoted(each) for each in groups if each != name and each in rows.schema.names]
+        work.register("gapped", rows)
+        column = _quoted(name)
+        span = f"(SELECT MIN({column}) AS lo, MAX({column}) AS hi FROM gapped)"
+        steps = f"UNNEST(GENERATE_SERIES(lo, hi, INTERVAL {step}))"
+        kind = f"(SELECT CAST({steps} AS DATE) AS {column} FROM {span})"
+        grid = kind
+        if others:
+            listed = ", ".join(others)
+            grid = f"(SELECT * FROM {kind} CROSS JOIN (SELECT DISTINCT {listed} FROM gapped))"
+        same = [f"s.{each} IS NOT DISTINCT FROM g.{each}" for each in [column, *others]]
+        keys = [column, *others]
+        chosen = [
+            f"COALESCE(s.{q}, g.{q}) AS {q}" if (q := _quoted(each)) in keys else f"g.{q}"
+            for each in rows.schema.names
+        ]
+        sort = next((each for each in self.query.sorts if each.column == name), None)
+        way = "DESC" if sort is not None and sort.descending else "ASC"
+        statement = (
+            f"SELECT {', '.join(chosen)} FROM {grid} s FULL JOIN gapped g"
+            f" ON {' AND '.join(same)} ORDER BY COALESCE(s.{column}, g.{column}) {way} NULLS LAST"
+        )
+        return work.sql(statement).to_arrow_table().cast(rows.schema)
+
+    def _calculated(self, work: Any, main: Any) -> Any:
+        if not self.query.calculations:
+            return main
+        written: dict[str, str] = {}
+        pivots = self.compiled.plan.pivots
+        names = frozenset(main.schema.names)
+        for each in self.query.calculations:
+            partition = tuple(sorted(pivots)) if pivots and not each.outside_pivot else ()
+            frame = Frame(names, bool(self.query.sorts), partition)
+            written[each.name] = self._written(each, frame, written)
+        texts = {name: _quoted(name) for name in main.schema.names} | written
+        columns = [column.name for column in self._untransposed() if column.name in texts]
+        listed = ", ".join(f"{texts[name]} AS {_quoted(name)}" for name in columns)
+        number = _quoted(ROW_NUMBER)
+        numbered = f"SELECT *, ROW_NUMBER() OVER () AS {number} FROM main_rows"
+        work.register("main_rows", main)
+        return work.sql(f"SELECT {listed} FROM ({numbered}) ORDER BY {number}").to_arrow_table()
+
+    def _written(self, each: Calculation, frame: Frame, known: Mapping[str, str]) -> str:
+        try:
+            return Calculator(each.name, frame, known).write(each.expression)
+        except PlanError:
+            if each.swallow_errors:
+                return f"'{SWALLOWED}'"
+            raise
+
+    def _with_totals(self, found: Any, totals: Mapping[TotalKind, Any]) -> Any:
+        """Total rows below, flagged in a column of their own; dimensions are NULL there."""
+        pa: Any = pyarrow()
+        if not self.compiled.totals:
+            return found
+        parts = [_flagged(found, None)]
+        parts += [_flagged(_as(rows, found.schema), kind.value) for kind, rows in totals.items()]
+        return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _forward(work: Any, rows: Any, period: Earlier) -> Any:
+    """Times of an earlier period where they stand beside those of the question."""
+    if not period.moved:
+        return rows
+    work.register("earlier", rows)
+    if period.back is None:
+        span = f"INTERVAL {int(period.seconds)} SECOND"
+    else:
+        span = f"INTERVAL {period.back.count} {period.back.unit.value}"
+    columns = [
+        f"{_quoted(name)} + {span} AS {_quoted(name)}" if name in period.moved else _quoted(name)
+        for name in rows.schema.names
+    ]
+    moved = work.sql(f"SELECT {', '.join(columns)} FROM earlier").to_arrow_table()
+    return moved.cast(rows.schema)
+
+
+def _stacked(parts: Sequence[Any]) -> Any:
+    """The periods one under the other, each with how many periods ago it is."""
+    pa: Any = pyarrow()
+    numbered = [
+        part.append_column(PERIOD, pa.array([ago] * part.num_rows, pa.int64()))
+        for ago, part in enumerate(parts)
+    ]
+    return pa.concat_tables(numbered, promote_options="permissive")
+
+
+def _flagged(rows: Any, flag: str | None) -> Any:
+    pa: Any = pyarrow()
+    return rows.append_column(TOTAL_INDICATOR, pa.array([flag] * rows.num_rows, pa.string()))
+
+
+def _as(rows: Any, schema: Any) -> Any:
+    """The table with all columns of a schema, NULL where it has none."""
+    pa: Any = pyarrow()
+    columns: list[Any] = [
+        rows.column(field.name)
+        if field.name in rows.schema.names
+        else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, names=schema.names)
+
+
+def _transposed_columns(found: Sequence[Column], measures: Sequence[str]) -> list[Column]:
+    kept = [column for column in found if column.name not in measures]
+    return [
+        *kept,
+        Column("measure_name", "Measure", DataType.STRING, is_dimension=True),
+        Column("measure_order", "Order", DataType.NUMBER, is_dimension=True),
+        Column("measure_value", "Value", DataType.NUMBER, is_dimension=False),
+    ]
+
+
+def _transposed(work: Any, found: Any, measures: Sequence[str], columns: Sequence[Column]) -> Any:
+    """Each measure as a row of its own."""
+    labels = {column.name: column.label for column in columns}
+    present = [name for name in measures if name in found.schema.names]
+    kept = [_quoted(name) for name in found.schema.names if name not in present]
+    work.register("wide_rows", found)
+    number = _quoted(ROW_NUMBER)
+    numbered = f"(SELECT *, ROW_NUMBER() OVER () AS {number} FROM wide_rows)"
+    parts: list[str] = []
+    for order, name in enumerate(present):
+        label = _SQL.string(labels.get(name, name))
+        value = f"CAST({_quoted(name)} AS DOUBLE) AS measure_value"
+        made = [f"{label} AS measure_name", f"{order} AS measure_order", value, number]
+        parts.append(f"SELECT {', '.join([*kept, *made])} FROM {numbered}")
+    listed = ", ".join([*kept, "measure_name", "measure_order", "measure_value"])
+    union = f"SELECT {listed} FROM ({' UNION ALL '.join(parts)})"
+    return work.sql(f"{union} ORDER BY {number}, measure_order").to_arrow_table()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

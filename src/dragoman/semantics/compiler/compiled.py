@@ -1,0 +1,55 @@
+"""What a compiled question is: statements, their columns, and what is left to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from dragoman.semantics.compiler.plan import Column, Plan
+from dragoman.semantics.query.dates import Length
+
+
+class TotalKind(StrEnum):
+    """Totals below the columns, beside the rows, and of everything."""
+
+    COLUMN = "column_total"
+    ROW = "row_total"
+    BOTH = "::total::"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A statement whose rows are totals; its columns are some of the question's."""
+
+    kind: TotalKind
+    sql: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The question for the filter's time moved back. `sql`: its columns are the question's;
+    `moved`: columns whose times go forward again, by `back`, or by `seconds` where it is None."""
+
+    sql: str
+    moved: tuple[str, ...]
+    back: Length | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """`sql`: its columns are c0, c1, … in the order of `columns`. `limit`: the greatest number of
+    rows, None for all. `missing`: names of the question that mean nothing; they are left out.
+    `good_until`: when words such as `last month` begin to mean another time; None: never."""
+
+    sql: str
+    columns: tuple[Column, ...]
+    plan: Plan
+    limit: int | None
+    missing: tuple[str, ...]
+    warnings: tuple[str, ...]
+    good_until: datetime | None = None
+    totals: tuple[Total, ...] = ()
+    earlier: tuple[Earlier, ...] = ()

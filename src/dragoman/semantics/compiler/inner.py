@@ -1,0 +1,100 @@
+"""Questions inside a question: query views, filters by another answer, levels of detail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.compiler.yamlfilters import to_filter
+from dragoman.semantics.datatypes import DataType
+from dragoman.semantics.model.fields import Dimension, Measure
+from dragoman.semantics.model.references import FieldRef
+from dragoman.semantics.model.views import QuerySpec, View
+from dragoman.semantics.query.filters import BadQuery, QueryFilter
+from dragoman.semantics.query.request import Query, Sort, read_query
+
+if TYPE_CHECKING:
+    from dragoman.semantics.compiler.question import Question
+
+
+class Inner:
+    """Asks the inner questions of one question."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+
+    def view(self, view: View, spec: QuerySpec) -> str:
+        """The statement of a query view; its columns have the names of the view's dimensions."""
+        names = [each.output or _output_name(each.field) for each in spec.fields]
+        query = Query(
+            fields=tuple(str(each.field) for each in spec.fields),
+            table=spec.base_view or "",
+            topic=spec.topic or "",
+            filters={
+                str(each.field): to_filter(each.expression, self._type_of(each.field))
+                for each in spec.filters
+                if each.expression is not None
+            },
+            sorts=tuple(Sort(str(each.field), each.desc) for each in spec.sorts),
+            limit=spec.limit,
+            default_limit=False,
+        )
+        # Its author answers for what it reads; the rules on rows hold all the same.
+        asking = replace(self.question.asking, timezone=None, grants_apply=False)
+        return self.question.inner(query, asking).nested(names)
+
+    def _type_of(self, ref: FieldRef) -> DataType:
+        view = self.question.model.view(ref.view or "")
+        found = view.field(ref.name) if view else None
+        return found.type if isinstance(found, Dimension) else DataType.NUMBER
+
+    def values(self, given: QueryFilter) -> str:
+        """A SELECT of the values of another answer's column. Raises `PlanError`."""
+        try:
+            query = read_query(dict(given.query))
+        except BadQuery as bad:
+            raise PlanError(f"The question inside a filter cannot be read: {bad}.") from None
+        column = given.column or (query.fields[0] if query.fields else "")
+        if column not in query.fields:
+            raise PlanError(f"The question inside a filter does not answer {column[:60]!r}.")
+        limit = None if given.disregard_limit else query.limit
+        query = replace(query, limit=limit, default_limit=False)
+        names = [f"c{n}" for n in range(len(query.fields))]
+        inner = self.question.inner(query).nested(names)
+        name = self.question.conditions.sql.name
+        at = name(names[query.fields.index(column)])
+        asked = f"({inner}) {name('asked')}"
+        return f"SELECT {at} FROM {asked} WHERE {at} IS NOT NULL"  # noqa: S608 - our own names
+
+    def level(
+        self, grain: Sequence[str], measure: Measure, names: Sequence[str], owner: str
+    ) -> str:
+        """The statement of a level: the question's rows, grouped by the grain."""
+        given = self.question.query.filters
+        filters = {name: each for name, each in given.items() if name != owner}
+        inner = replace(
+            self.question.query,
+            fields=tuple(grain),
+            filters=filters,
+            sorts=(),
+            limit=None,
+            default_limit=False,
+            offset=0,
+            pivots=(),
+            calculations=(),
+            row_totals=(),
+            column_totals=(),
+            group=True,
+        )
+        if not inner.table and self.question.topic is None:
+            inner = replace(inner, table=measure.view)
+        question = self.question.inner(inner)
+        question.expressions.plain = self.question.expressions.plain | {owner}
+        question.added = [measure]
+        return question.nested(names)
+
+
+def _output_name(ref: FieldRef) -> str:
+    return f"{ref.name}_{ref.bracket}" if ref.bracket else ref.name

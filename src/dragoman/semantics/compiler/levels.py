@@ -1,0 +1,113 @@
+"""Values at a grain of their own: levels of detail, and the greatest groups of a dimension.
+
+Each is a question of its own, joined to the rows by its grain; a grain has one row there, so that
+the join repeats nothing. The question's filters hold inside (docs/decisions/0020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from dragoman.dialects.sql import SqlFunctions
+from dragoman.dialects.sql.kinds import CastType
+from dragoman.semantics.compiler.expressions import Expr
+from dragoman.semantics.datatypes import DataType
+from dragoman.semantics.model.fields import Dimension, LodScope, Measure
+from dragoman.semantics.model.references import FieldRef
+
+OTHERS = "Other"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A subquery beside the joined rows. `sql`: its columns are c0, c1, … (the grain), v (the
+    value) and k (a number for each grain, the greatest value first)."""
+
+    alias: str
+    sql: str
+    grain: tuple[Expr, ...]
+
+
+@dataclass(slots=True)
+class Levels:
+    """The levels of one question. `ask` gives the statement of an inner question: its dimensions,
+    its one measure, the names of its columns; `plain`: addresses that it takes without a level.
+    `dimension` gives a field of the outer question."""
+
+    sql: SqlFunctions
+    queried: tuple[str, ...]
+    ask: Callable[[Sequence[str], Measure, Sequence[str], str], str]
+    dimension: Callable[[FieldRef], Expr]
+    found: dict[str, Level] = field(default_factory=dict[str, Level])
+
+    def value(self, owner: Dimension | Measure, sql: Measure, grain: Sequence[str]) -> Level:
+        """The level of a field; made once."""
+        known = self.found.get(owner.address)
+        if known is None:
+            known = self.found[owner.address] = self._made(owner, sql, grain)
+        return known
+
+    def _made(self, owner: Dimension | Measure, measure: Measure, grain: Sequence[str]) -> Level:
+        name = self.sql.name
+        columns = [f"c{n}" for n in range(len(grain))]
+        inner = self.ask(grain, measure, [*columns, "v"], owner.address)
+        order = [self.sql.order(name("v"), descending=True, nulls_last=True)]
+        order += [self.sql.order(name(c), descending=False, nulls_last=True) for c in columns]
+        number = f"ROW_NUMBER() OVER (ORDER BY {', '.join(order)}) AS {name('k')}"
+        listed = ", ".join([*(name(c) for c in columns), name("v"), number])
+        statement = f"SELECT {listed} FROM ({inner}) {name('asked')}"  # noqa: S608 - our own names
+        refs = [_ref(each) for each in grain]
+        alias = f"level_{len(self.found)}"
+        return Level(alias, statement, tuple(self.dimension(ref) for ref in refs))
+
+    def grain_of(self, owner: Dimension | Measure) -> list[str]:
+        """The addresses that a level of detail groups by."""
+        level = owner.level_of_detail
+        if level is None:
+            return []
+        given = [str(each.within(owner.view)) for each in level.fields]
+        if level.scope is LodScope.FIXED:
+            return given
+        asked = [each for each in self.queried if each != owner.address]
+        if level.scope is LodScope.ALWAYS_EXCLUDE:
+            return [each for each in asked if each not in given]
+        return list(dict.fromkeys([*asked, *given]))
+
+    def joins(self) -> list[str]:
+        """The subqueries as joins, in the order in which they were made."""
+        return [self._join(level) for level in self.found.values()]
+
+    def _join(self, level: Level) -> str:
+        name = self.sql.name
+        target = f"({level.sql}) {name(level.alias)}"
+        if not level.grain:
+            return f"CROSS JOIN {target}"
+        on = [
+            self.sql.null_safe_equal(f"{name(level.alias)}.{name(f'c{n}')}", each.text)
+            for n, each in enumerate(level.grain)
+        ]
+        return f"LEFT JOIN {target} ON {' AND '.join(f'({each})' for each in on)}"
+
+    def column(self, level: Level, column: str, kind: DataType) -> Expr:
+        """A column of a level as an expression."""
+        views = frozenset(view for each in level.grain for view in each.views)
+        return Expr(f"{self.sql.name(level.alias)}.{self.sql.name(column)}", views, kind)
+
+    def greatest(self, own: Expr, level: Level, count: int, otherwise: str | None) -> Expr:
+        """The value where it is among the greatest, and what stands for all others."""
+        text = own.text
+        if own.type is not DataType.STRING:
+            text = self.sql.cast(text, CastType.STRING)
+        place = self.column(level, "k", DataType.NUMBER).text
+        kept = f"{place} <= {count}"
+        if otherwise is None:
+            kept += f" OR {own.text} IS NULL"
+        rest = self.sql.string(OTHERS if otherwise is None else otherwise)
+        return Expr(f"CASE WHEN {kept} THEN {text} ELSE {rest} END", own.views, DataType.STRING)
+
+
+def _ref(address: str) -> FieldRef:
+    view, _, rest = address.partition(".")
+    name, _, bracket = rest.partition("[")
+    return FieldRef(view, name, bracket.rstrip("]") or None)

@@ -1,0 +1,350 @@
+"""One question on its way from names to statements: bind, authorise, join, guard, render."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from dragoman.semantics.compiler.access import Access
+from dragoman.semantics.compiler.asking import Asking
+from dragoman.semantics.compiler.compiled import Compiled, Earlier, Total, TotalKind
+from dragoman.semantics.compiler.errors import ErrorType, PlanError
+from dragoman.semantics.compiler.expressions import Expr, Expressions
+from dragoman.semantics.compiler.fanout import FanOut, leaves_of
+from dragoman.semantics.compiler.inner import Inner
+from dragoman.semantics.compiler.joins import Joins, JoinTree
+from dragoman.semantics.compiler.labels import column_of
+from dragoman.semantics.compiler.levels import Levels
+from dragoman.semantics.compiler.measures import Measures
+from dragoman.semantics.compiler.names import dimension_of
+from dragoman.semantics.compiler.pivots import COLUMN_NUMBER
+from dragoman.semantics.compiler.plan import Column, Group, Measured, Order, Plan, Where
+from dragoman.semantics.compiler.render import Renderer
+from dragoman.semantics.compiler.rules import Rules
+from dragoman.semantics.compiler.shapes import all_filters, queried, shape_of
+from dragoman.semantics.compiler.tables import Tables
+from dragoman.semantics.model.fields import Dimension, Measure
+from dragoman.semantics.model.references import FieldRef
+from dragoman.semantics.query.dates import BadDate, Length, add
+from dragoman.semantics.query.filters import DateFilter, DateKind
+from dragoman.semantics.query.request import PeriodComparison, Query, Sort
+
+if TYPE_CHECKING:
+    from dragoman.semantics.compiler.compile import Compiler
+
+MAX_NESTED = 10
+
+
+class Question:
+    """Compiles one question. `depth`: how many questions it stands in. `added`: measures that it
+    answers besides those that it names."""
+
+    def __init__(self, compiler: Compiler, query: Query, asking: Asking, depth: int = 0) -> None:
+        if depth > MAX_NESTED:
+            raise PlanError(f"Questions stand in each other more than {MAX_NESTED} deep.")
+        self.compiler = compiler
+        self.model = compiler.model
+        self.query = query
+        self.asking = asking
+        self.depth = depth
+        self.warnings: list[str] = list(query.warnings)
+        self.missing: list[str] = []
+        self.added: list[Measure] = []
+        bench = compiler.bench(query.topic, asking)
+        self.names = bench.names
+        self.topic = self.names.topic
+        self.access = Access(self.model.settings, asking)
+        if self.topic is not None:
+            self.access.check_topic(self.topic)
+        self.filters = all_filters(self.model, query)
+        self.shape = shape_of(self.model, query, self.filters)
+        self.expressions = Expressions(self.names, asking, self.shape, bench.expressions)
+        self.conditions = self.expressions.conditions
+        inside = Inner(self)
+        self.inside = inside
+        self.conditions.subquery = inside.values
+        self.expressions.levels = self.levels = Levels(
+            asking.functions, queried(self.model, query), inside.level, self._of_grain
+        )
+        self.measures = Measures(self.expressions, bench.formulas)
+        self.rules = Rules(self.expressions, self.measures, self.access)
+
+    def inner(self, query: Query, asking: Asking | None = None) -> Question:
+        """A question inside this one."""
+        return Question(self.compiler, query, asking or self.asking, self.depth + 1)
+
+    def compile(self) -> Compiled:
+        """All statements of the question. Raises `PlanError`."""
+        groups, measured = self._selected()
+        pivots = frozenset(self.query.pivots) - set(self.missing)
+        plan = self._plan(groups, measured, pivots)
+        if pivots:
+            plan.columns.append(COLUMN_NUMBER)
+        sql = self._renderer(plan).statement()
+        return Compiled(
+            sql,
+            tuple(plan.columns),
+            plan,
+            plan.limit,
+            tuple(self.missing),
+            tuple(dict.fromkeys(self.warnings)),
+            self.conditions.calendar.good_until(),
+            tuple(self._totals(plan, pivots)),
+            tuple(self._earlier(each, plan) for each in self.query.comparisons),
+        )
+
+    def nested(self, names: Sequence[str]) -> str:
+        """The statement with these names for its columns: for a question inside another."""
+        groups, measured = self._selected()
+        if self.missing:
+            raise PlanError(f'No such field "{self.missing[0]}".')
+        plan = self._plan(groups, measured, frozenset())
+        plan.limit = self.query.limit
+        return self._renderer(plan).statement(names=names)
+
+    def _plan(
+        self,
+        groups: list[Group],
+        measured: list[Measured],
+        pivots: frozenset[str],
+        also: Collection[str] = (),
+    ) -> Plan:
+        """`also`: views that are joined whether they are used or not."""
+        rules = self.rules
+        rules.begin()
+        where = rules.where(self.filters, self.query.any_of)
+        orders = self._orders(groups, measured)
+        base = self._base(groups, measured)
+        joins = Joins(self.names, base, self.query.join_via)
+        needed = self._needed(groups, measured, where, orders) | set(also)
+        tree = self._tree(joins, needed)
+        where += rules.of_edges(tree)
+        measured = list(measured)
+        where = rules.cancelled(where, measured)
+        plan = Plan(
+            tree,
+            self._columns(groups, measured),
+            groups,
+            measured,
+            rules.hidden,
+            where,
+            grouped=self.query.group or bool(measured or rules.having),
+            orders=orders,
+            limit=self._limit(),
+            offset=self.query.offset,
+            pivots=pivots,
+            column_limit=self.query.column_limit,
+            warnings=self.warnings,
+            missing=self.missing,
+        )
+        self._guard(plan)
+        return plan
+
+    # totals
+
+    def _totals(self, main: Plan, pivots: frozenset[str]) -> Iterable[Total]:
+        """Statements that aggregate anew at coarser groups: never sums of what was answered."""
+        groups = main.groups
+        measured = [each for each in main.measures if each.name in self.query.fields]
+        rows = [group for group in groups if group.name not in pivots]
+        columns = [group for group in groups if group.name in pivots]
+        if measured and self.query.column_totals:
+            yield self._total(TotalKind.COLUMN, columns, measured, main)
+        if measured and columns and self.query.row_totals:
+            yield self._total(TotalKind.ROW, rows, measured, main)
+        if measured and columns and self.query.row_totals and self.query.column_totals:
+            yield self._total(TotalKind.BOTH, [], measured, main)
+
+    def _total(
+        self, kind: TotalKind, groups: list[Group], measured: list[Measured], main: Plan
+    ) -> Total:
+        """The same rows as the question's own, joined the same way, in coarser groups."""
+        plan = self._plan(groups, measured, frozenset(), main.tree.views)
+        self.rules.having, plan.orders, plan.limit, plan.offset = [], [], None, 0
+        names = {each.name for each in [*groups, *measured]}
+        plan.columns = [each for each in plan.columns if each.name in names]
+        return Total(kind, self._renderer(plan).statement(), tuple(plan.columns))
+
+    # earlier periods
+
+    def _earlier(self, comparison: PeriodComparison, main: Plan) -> Earlier:
+        """The same question with the bounds of its time moved back: bounds, never rows, so that a
+        month compares with a month however long each is."""
+        name = comparison.filter_field
+        given = self.filters.get(name)
+        if not isinstance(given, DateFilter) or given.numbers or given.negative:
+            raise PlanError(
+                f"An earlier period needs a filter on {name} that says from when to when."
+            )
+        try:
+            start, end = self.conditions.bounds(given)
+            if start is None or end is None:
+                raise BadDate("it has only one side")
+            back, seconds = None, (end - start).total_seconds() * comparison.periods_ago
+            if comparison.unit is not None:
+                back = Length(comparison.periods_ago, comparison.unit)
+            left, right = (_moved_back(each, back, seconds) for each in (start, end))
+        except BadDate as bad:
+            raise PlanError(f"The filter on {name}: {bad}.") from None
+        moved = DateFilter(
+            kind=DateKind.BETWEEN, left=left.isoformat(" "), right=right.isoformat(" ")
+        )
+        query = replace(
+            self.query,
+            filters={**self.query.filters, name: moved},
+            comparisons=(),
+            row_totals=(),
+            column_totals=(),
+        )
+        inner = self.inner(query).compile()
+        times = [
+            group.name
+            for group in main.groups
+            if group.field.address == name.partition("[")[0] and group.value.type.is_time
+        ]
+        return Earlier(inner.sql, tuple(times), back, seconds)
+
+    # fields
+
+    def _selected(self) -> tuple[list[Group], list[Measured]]:
+        calculated = {each.name for each in self.query.calculations}
+        groups: list[Group] = []
+        measured: list[Measured] = []
+        for name in dict.fromkeys(self.query.fields):
+            if name in calculated:
+                continue
+            try:
+                found, ref = self.rules.field(name)
+            except PlanError as problem:
+                if problem.error_type is not ErrorType.PLAN:
+                    raise
+                self.missing.append(name)
+                self.warnings.append(str(problem))
+                continue
+            if isinstance(found, Dimension):
+                groups.append(self._group(name, found, ref))
+            elif isinstance(found, Measure):
+                measured.append(Measured(name, found, self.measures.formula(found)))
+            else:
+                raise PlanError(f"{found.address} can only be filtered by.")
+        for each in self.added:
+            address = f"{each.view}.{each.name} of each"
+            measured.append(Measured(address, each, self.measures.formula(each)))
+        if not groups and not measured:
+            raise PlanError(self.warnings[-1] if self.missing else "The question names no field.")
+        if measured and not self.query.group:
+            raise PlanError(
+                f"{measured[0].name} is a measure: rows that are not grouped have none."
+            )
+        return groups, measured
+
+    def _group(self, name: str, found: Dimension, ref: FieldRef) -> Group:
+        if self.access.masks(found):
+            return Group(name, found, ref.bracket, Expr("NULL", type=found.type))
+        return Group(name, found, ref.bracket, self.expressions.dimension(found, ref.bracket))
+
+    def _columns(self, groups: Sequence[Group], measured: Sequence[Measured]) -> list[Column]:
+        found = {each.name: column_of(each, self.names) for each in [*groups, *measured]}
+        order = [name for name in dict.fromkeys(self.query.fields) if name in found]
+        return [found[name] for name in [*order, *(n for n in found if n not in order)]]
+
+    def _limit(self) -> int | None:
+        if not self.query.default_limit:
+            return self.query.limit
+        own = self.topic.default_row_limit if self.topic else None
+        return own if own is not None else self.model.settings.default_row_limit
+
+    def _base(self, groups: Sequence[Group], measured: Sequence[Measured]) -> str:
+        if self.topic is not None:
+            return self.topic.base_view
+        if self.query.table:
+            return self.names.view(self.query.table).name
+        views = [each.field.view for each in measured] + [g.field.view for g in groups]
+        if not views:
+            raise PlanError("The question names no table, no topic and no field.")
+        return views[0]
+
+    def _needed(
+        self,
+        groups: Sequence[Group],
+        measured: Sequence[Measured],
+        where: Sequence[Where],
+        orders: Sequence[Order],
+    ) -> set[str]:
+        needed = {view for group in groups for view in group.value.views}
+        for each in [*measured, *self.rules.hidden]:
+            needed |= each.formula.views
+        for rule in where:
+            needed |= rule.views
+        for order in orders:
+            if isinstance(order.by, Expr):
+                needed |= order.by.views
+        return needed
+
+    def _tree(self, joins: Joins, needed: set[str]) -> JoinTree:
+        """The joins; a condition of one may read views that more joins bring."""
+        while True:
+            tree = joins.tree(needed)
+            more = set(needed)
+            for edge in tree.edges:
+                for sql in (edge.relationship.on_sql, edge.relationship.where_sql):
+                    if sql is not None:
+                        more |= self.rules.views_of(sql, edge)
+            if more == needed:
+                return tree
+            needed = more
+
+    def _guard(self, plan: Plan) -> None:
+        fan_out = FanOut(plan.tree, self.expressions, self.warnings)
+        formulas = [each.formula for each in [*plan.measures, *plan.hidden]]
+        for formula in formulas:
+            fan_out.check_raw(formula)
+        plan.guards = {leaf: fan_out.guard(leaf) for leaf in leaves_of(formulas)}
+
+    # order
+
+    def _orders(self, groups: Sequence[Group], measured: Sequence[Measured]) -> list[Order]:
+        calculated = {each.name for each in self.query.calculations}
+        return [
+            self._order(sort, groups, measured)
+            for sort in self.query.sorts
+            if sort.column not in calculated and sort.column not in self.missing
+        ]
+
+    def _order(self, sort: Sort, groups: Sequence[Group], measured: Sequence[Measured]) -> Order:
+        for each in [*groups, *measured]:
+            if each.name == sort.column:
+                by: Group | Measured | Expr = each
+                if isinstance(each, Group) and each.field.order_by_field is not None:
+                    by = self._order_by(each, each.field.order_by_field)
+                return Order(by, sort.descending, sort.nulls_last, sort.of_pivot)
+        found, ref = self.rules.field(sort.column)
+        if isinstance(found, Measure):
+            return Order(self.rules.hide(found), sort.descending, sort.nulls_last)
+        value = self.expressions.dimension(dimension_of(found), ref.bracket)
+        return Order(value, sort.descending, sort.nulls_last)
+
+    def _order_by(self, group: Group, by: FieldRef) -> Expr:
+        ref = by.within(group.field.view)
+        return self.expressions.dimension(dimension_of(self.names.field(ref)), ref.bracket)
+
+    def _of_grain(self, ref: FieldRef) -> Expr:
+        """A dimension of the grain, as the rows have it."""
+        found = dimension_of(self.names.field(ref))
+        if found.level_of_detail is None and found.dynamic_top_n is None:
+            return self.expressions.dimension(found, ref.bracket)
+        outside = Expressions(self.names, self.asking, self.shape)
+        outside.plain = frozenset({found.address})
+        return outside.dimension(found, ref.bracket)
+
+    def _renderer(self, plan: Plan) -> Renderer:
+        tables = Tables(self.expressions, self.inside.view, self.levels.joins())
+        return Renderer(plan, tables, self.rules.on, self.rules.having)
+
+
+def _moved_back(moment: datetime, back: Length | None, seconds: float) -> datetime:
+    if back is None:
+        return moment - timedelta(seconds=seconds)
+    return add(moment, Length(-back.count, back.unit))

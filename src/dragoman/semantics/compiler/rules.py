@@ -1,0 +1,238 @@
+"""Conditions of a question: its filters, the rules of its topic, and of the joins it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from dragoman.semantics.compiler.access import Access
+from dragoman.semantics.compiler.conditions import Operand
+from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.compiler.expressions import Expressions
+from dragoman.semantics.compiler.joins import JoinTree
+from dragoman.semantics.compiler.measures import Leaf, Measures
+from dragoman.semantics.compiler.names import dimension_of
+from dragoman.semantics.compiler.plan import Having, Measured, Where
+from dragoman.semantics.compiler.selectors import selects
+from dragoman.semantics.compiler.yamlfilters import to_filter
+from dragoman.semantics.composing.joins import Edge
+from dragoman.semantics.datatypes import DataType
+from dragoman.semantics.model.fields import Dimension, Field, FilterField, Measure
+from dragoman.semantics.model.filters import FieldFilter
+from dragoman.semantics.model.references import FieldRef, SqlText, field_ref
+from dragoman.semantics.model.views import View
+from dragoman.semantics.query.filters import Filter
+
+
+class Rules:
+    """Writes the conditions of one question. `having`, `hidden`: conditions on measures, and
+    measures that are worked out and not answered; `begin` empties both."""
+
+    def __init__(self, expressions: Expressions, measures: Measures, access: Access) -> None:
+        self.expressions = expressions
+        self.measures = measures
+        self.access = access
+        self.names = expressions.names
+        self.topic = self.names.topic
+        self.conditions = expressions.conditions
+        self.having: list[Having] = []
+        self.hidden: list[Measured] = []
+
+    def begin(self) -> None:
+        """Forget the measures of an earlier plan."""
+        self.having, self.hidden = [], []
+
+    def ref(self, name: str) -> FieldRef:
+        """The address that a name of the question is. Raises `PlanError`."""
+        ref = field_ref(name)
+        if ref is None or ref.view is None:
+            raise PlanError(f'"{name[:80]}" is not the name of a field.', fix="Write view.field.")
+        return ref
+
+    def field(self, name: str) -> tuple[Field, FieldRef]:
+        """A field that the question names itself. Raises `PlanError`."""
+        ref = self.ref(name)
+        found = self.names.field(ref)
+        view = self.names.view(found.view)
+        if self.topic is not None and not selects(self.topic, view, found):
+            raise PlanError(f'The topic "{self.topic.name}" has no field "{found.address}".')
+        self.access.check_field(view, found)
+        return found, ref
+
+    def where(
+        self, filters: Mapping[str, Filter], any_of: Sequence[Mapping[str, Filter]]
+    ) -> list[Where]:
+        """Conditions on rows: of the topic, of the asker, of filters, and of groups of filters of
+        which any may hold (MULTI_FIELD_FILTER). Raises `PlanError`."""
+        return [
+            *self._topic_rules(),
+            *self._access_rules(),
+            *(rule for name, each in filters.items() for rule in self._filtered(name, each)),
+            *(rule for each in any_of for rule in self._alternatives(each)),
+        ]
+
+    def _filtered(self, name: str, given: Filter) -> Iterable[Where]:
+        """The condition of one filter; one on a measure goes to HAVING."""
+        try:
+            found, ref = self.field(name)
+        except PlanError:
+            if given.ignore_if_unjoinable:
+                return
+            raise
+        if isinstance(found, FilterField):
+            for bound in found.bind_to:
+                address = str(bound.within(found.view))
+                yield from self._filtered(address, given)
+            return
+        if isinstance(found, Measure):
+            self._filter_measure(found, given)
+            return
+        rule = self._condition(dimension_of(found), ref.bracket, given)
+        if rule is not None:
+            yield rule
+
+    def _condition(self, found: Dimension, bracket: str | None, given: Filter) -> Where | None:
+        raw = self.expressions.dimension(found, bracket, shown=False)
+        text = self.conditions.of_filter(given, self.expressions.operand(found, raw))
+        return None if text is None else Where(text, raw.views, found.address)
+
+    def _filter_measure(self, found: Measure, given: Filter) -> None:
+        measured = self.hide(found)
+        kind = measured.formula.type
+
+        def condition(text: str) -> str | None:
+            operand = Operand(found.address, text, kind, lambda: text)
+            return self.conditions.of_filter(given, operand)
+
+        self.having.append(Having(measured, condition))
+
+    def hide(self, found: Measure) -> Measured:
+        """A measure that is worked out and not answered."""
+        measured = Measured(found.address, found, self.measures.formula(found))
+        self.hidden.append(measured)
+        return measured
+
+    def _alternatives(self, filters: Mapping[str, Filter]) -> Iterable[Where]:
+        found: list[Where] = []
+        for name, given in filters.items():
+            target, ref = self.field(name)
+            rule = self._condition(dimension_of(target), ref.bracket, given)
+            if rule is not None:
+                found.append(rule)
+        if found:
+            text = " OR ".join(f"({each.text})" for each in found)
+            yield Where(text, frozenset(v for each in found for v in each.views))
+
+    def _topic_rules(self) -> Iterable[Where]:
+        topic = self.topic
+        if topic is None:
+            return
+        base = self.names.view(topic.base_view)
+        if topic.always_where_sql is not None:
+            rule = self.rule(topic.always_where_sql, base)
+            yield rule
+        for each in topic.always_where_filters:
+            yield from self._field_filter(each, base)
+        for each in topic.always_having_filters:
+            found = self.names.field(each.field.within(base.name))
+            if not isinstance(found, Measure):
+                raise PlanError(f"{found.address} is no measure: it cannot stand in always_having.")
+            if each.expression is not None:
+                self._filter_measure(found, to_filter(each.expression, DataType.NUMBER))
+        if topic.always_having_sql is not None:
+            self._having_sql(topic.always_having_sql, base)
+
+    def _having_sql(self, sql: SqlText, base: View) -> None:
+        """A condition over measures, as a measure whose own text is the condition."""
+        made = Measure(view=base.name, name="always_having_sql", sql=sql)
+        measured = self.hide(made)
+        self.having.append(Having(measured, lambda text: text))
+
+    def rule(self, sql: SqlText, view: View, *others: str) -> Where:
+        """A condition in a person's SQL. `others`: views that may stand before a dot."""
+        piece = self.expressions.fragment(sql, view, *others)
+        found = self.expressions.expand(piece, view, DataType.BOOLEAN)
+        text = found.text
+        if piece.condition and not self.conditions.sql.boolean_values:
+            text = self.conditions.sql.condition(text)
+        return Where(text, found.views)
+
+    def _field_filter(self, given: FieldFilter, base: View) -> Iterable[Where]:
+        if given.expression is None:
+            return
+        found = dimension_of(self.names.field(given.field.within(base.name)))
+        raw = self.expressions.dimension(found, given.field.bracket, shown=False)
+        operand = self.expressions.operand(found, raw)
+        text = self.conditions.of_expression(given.expression, operand)
+        if text is not None:
+            yield Where(text, raw.views)
+
+    def _access_rules(self) -> Iterable[Where]:
+        for rule in self.topic.access_filters if self.topic else ():
+            values = self.access.row_values(rule)
+            if values is None:
+                continue
+            base = self.topic.base_view if self.topic else ""
+            found = dimension_of(self.names.field(rule.field.within(base)))
+            raw = self.expressions.dimension(found, rule.field.bracket, shown=False)
+            operand = self.expressions.operand(found, raw)
+            if rule.enable_sql_like_wildcards:
+                likes = [self.conditions.sql.like(raw.text, str(value)) for value in values]
+                yield Where(" OR ".join(likes), raw.views)
+            else:
+                yield Where(self.conditions.equals(operand, values), raw.views)
+
+    def of_edges(self, tree: JoinTree) -> list[Where]:
+        """The conditions that joins bring with them."""
+        return [
+            self.rule(edge.relationship.where_sql, self._left_of(edge), edge.source, edge.target)
+            for edge in tree.edges
+            if edge.relationship.where_sql is not None
+        ]
+
+    def _left_of(self, edge: Edge) -> View:
+        return self.names.view(edge.relationship.left)
+
+    def views_of(self, sql: SqlText, edge: Edge) -> set[str]:
+        """More views that a join's condition reads."""
+        view = self._left_of(edge)
+        found = self.expressions.expand(
+            self.expressions.fragment(sql, view, edge.source, edge.target), view, DataType.BOOLEAN
+        ).views
+        return set(found) - {edge.source, edge.target}
+
+    def on(self, edge: Edge) -> str:
+        """The condition of a join. Raises `PlanError`."""
+        if edge.relationship.on_sql is None:
+            raise PlanError(
+                f'The relationship of "{edge.source}" and "{edge.target}" has no on_sql.'
+            )
+        left = self._left_of(edge)
+        return self.rule(edge.relationship.on_sql, left, edge.source, edge.target).text
+
+    def cancelled(self, where: list[Where], measured: list[Measured]) -> list[Where]:
+        """Filters that some measure does not obey leave WHERE and go into all other measures."""
+        every = [*measured, *self.hidden]
+        cancels = {name for each in every for leaf in each.formula.leaves for name in leaf.cancels}
+        moved = [rule for rule in where if rule.field and rule.field in cancels]
+        if not moved:
+            return where
+        for place in (measured, self.hidden):
+            for n, each in enumerate(place):
+                place[n] = _with_rules(each, moved)
+        self.having = [
+            replace(each, measure=_with_rules(each.measure, moved)) for each in self.having
+        ]
+        return [rule for rule in where if rule not in moved]
+
+
+def _with_rules(measured: Measured, rules: Sequence[Where]) -> Measured:
+    parts: list[str | Leaf] = []
+    for part in measured.formula.parts:
+        if isinstance(part, str):
+            parts.append(part)
+            continue
+        own = [f"({rule.text})" for rule in rules if rule.field not in part.cancels]
+        predicate = " AND ".join([*([part.predicate] if part.predicate else []), *own])
+        parts.append(replace(part, predicate=predicate or None))
+    return replace(measured, formula=replace(measured.formula, parts=tuple(parts)))

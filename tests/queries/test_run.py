@@ -1,0 +1,229 @@
+"""Questions in fields over HTTP, on the sample data of DuckDB and a schema model made of it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.support.server import Server, running_server, settings_for
+
+RUN = "/api/v1/query/run"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home: Path = tmp_path_factory.mktemp("home")
+    with running_server(settings_for(home, build_schema_on_create="on")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def model(server: Server) -> str:
+    """A shared model over the sample shop, with a topic that has rules on rows."""
+    connection = server.create("duckdb", database=":memory:", queryTimezone="NONE")
+    schema_model_is_there(server, connection)
+    made = server.root.post(
+        "/api/v1/models",
+        json={"connectionId": connection, "modelKind": "SHARED", "modelName": "Shop"},
+    ).json()
+    model_id = made["model"]["id"]
+    write(
+        server,
+        model_id,
+        "orders.view",
+        "measures:\n  open_orders:\n    aggregate_type: count\n    filters: {status: {is: open}}\n",
+    )
+    return model_id
+
+
+def schema_model_is_there(server: Server, connection: str) -> None:
+    for _ in range(300):
+        listed = server.root.get(f"/api/v1/connections/{connection}/catalog")
+        if listed.status_code == 200 and listed.json()["records"]:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no schema model: {listed.text}")
+
+
+def write(server: Server, model_id: str, name: str, text: str) -> None:
+    answer = server.root.post(
+        f"/api/v1/models/{model_id}/yaml",
+        json={"fileName": name, "yaml": text, "mode": "extension"},
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def ask(model_id: str, *fields: str, **more: Any) -> dict[str, Any]:
+    outer = {name: more.pop(name) for name in ("resultType", "planOnly", "cache") if name in more}
+    table = more.pop("table", "orders")
+    return {"query": {"modelId": model_id, "table": table, "fields": list(fields), **more}, **outer}
+
+
+def lines(answer: Any) -> list[dict[str, Any]]:
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def rows(line: dict[str, Any]) -> list[dict[str, Any]]:
+    assert line["status"] == "COMPLETE", line
+    return pa.ipc.open_stream(base64.b64decode(line["result"])).read_all().to_pylist()
+
+
+def test_the_stream_of_lines(server: Server, model: str) -> None:
+    question = ask(model, "orders.status", "orders.count", "orders.open_orders")
+    first, result, footer = lines(server.root.post(RUN, json=question))
+    assert list(first["jobs_submitted"]) == [result["job_id"]]
+    assert footer == {"remaining_job_ids": [], "timed_out": "false"}
+    found = rows(result)
+    assert list(found[0]) == ["orders.status", "orders.count", "orders.open_orders"]
+    by_hand = sum(row["orders.count"] for row in found if row["orders.status"] == "open")
+    assert sum(row["orders.open_orders"] for row in found) == by_hand
+    summary = result["summary"]
+    assert summary["fields"]["orders.count"]["data_type"] == "NUMBER"
+    assert summary["fields"]["orders.status"]["is_dimension"] is True
+    assert summary["total_rows"] == len(found) == result["cache_metadata"]["num_rows"]
+    assert "GROUP BY" in summary["display_sql"]
+
+
+def test_a_result_is_used_again_and_can_be_refused(server: Server, model: str) -> None:
+    question = ask(model, "orders.count", "orders.status")
+    assert not lines(server.root.post(RUN, json=question))[1]["cache_metadata"]["from_cache"]
+    again = lines(server.root.post(RUN, json=question))[1]
+    assert again["cache_metadata"]["from_cache"]
+    fresh = lines(server.root.post(RUN, json={**question, "cache": "SkipCache"}))[1]
+    assert not fresh["cache_metadata"]["from_cache"]
+    assert rows(again)
+    assert sorted(map(str, rows(again))) == sorted(map(str, rows(fresh)))
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "xlsx"])
+def test_one_document(server: Server, model: str, kind: str) -> None:
+    question = ask(model, "orders.status", "orders.count", resultType=kind)
+    question["query"]["sorts"] = [{"column_name": "orders.status"}]
+    answer = server.root.post(RUN, json=question)
+    assert answer.status_code == 200, answer.text
+    if kind == "csv":
+        assert answer.text.splitlines()[0] == '"orders.status","orders.count"'
+    elif kind == "json":
+        assert set(answer.json()[0]) == {"orders.status", "orders.count"}
+    else:
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as book:
+            sheet = book.read("xl/worksheets/sheet1.xml")
+        assert b"orders.status" in sheet
+        assert b"<f>" not in sheet
+
+
+def test_raw_arrow(server: Server, model: str) -> None:
+    answer = server.root.post(
+        RUN,
+        json=ask(model, "orders.status", "orders.count"),
+        headers={"Accept": "application/vnd.apache.arrow.stream"},
+    )
+    assert answer.status_code == 200, answer.text
+    table = pa.ipc.open_stream(answer.content).read_all()
+    assert table.schema.names == ["orders.status", "orders.count"]
+
+
+def test_a_plan_runs_nothing(server: Server, model: str) -> None:
+    _, line, _ = lines(server.root.post(RUN, json=ask(model, "orders.count", planOnly=True)))
+    assert line["status"] == "PLANNED"
+    assert "COUNT(*)" in line["summary"]["sql"]
+    assert "scan orders" in line["summary"]["plan"]
+
+
+def test_what_cannot_be_compiled_is_told_in_the_stream(server: Server, model: str) -> None:
+    _, line, _ = lines(server.root.post(RUN, json=ask(model, "ordrs.count", table="ordrs")))
+    assert (line["status"], line["error_type"]) == ("FAILED", "PLAN")
+    assert 'No such view "ordrs"' in line["error_message"]
+    refused = server.root.post(RUN, json=ask(model, "ordrs.count", resultType="csv"))
+    assert refused.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"query": {"fields": ["orders.count"]}},
+        {"query": {"modelId": "no", "fields": ["orders.count"]}},
+        {"query": {"modelId": "0" * 32, "fields": ["a"]}, "cache": "sometimes"},
+        {"query": {"modelId": "0" * 32, "fields": ["a"]}, "formatResults": True},
+        {"query": {"modelId": "0" * 32, "fields": ["a"], "filters": {"a.b": 1}}},
+        {"query": {"modelId": "0" * 32, "fields": ["a"]}, "planOnly": True, "resultType": "csv"},
+    ],
+)
+def test_bad_requests(server: Server, body: dict[str, Any]) -> None:
+    assert server.root.post(RUN, json=body).status_code == 400
+
+
+def test_jobs_of_others_are_not_there(server: Server, model: str) -> None:
+    question = ask(model, "orders.count")
+    job = lines(server.root.post(RUN, json=question))[1]["job_id"]
+    waiting = "/api/v1/query/wait"
+    assert server.root.get(waiting, params={"job_ids": json.dumps([job])}).status_code == 404
+    assert server.root.get(waiting).status_code == 400
+    assert server.root.get(waiting, params={"job_ids": "[1]"}).status_code == 400
+
+
+def test_who_may_ask(server: Server, model: str) -> None:
+    connection = server.root.get("/api/v1/models", params={"modelId": model}).json()["records"][0][
+        "connectionId"
+    ]
+    question = ask(model, "orders.count")
+    viewer = server.member("viewer@example.com", **{connection: "VIEWER"})
+    restricted = server.member("restricted@example.com", **{connection: "QUERY_TOPICS"})
+    querier = server.member("querier@example.com", **{connection: "QUERIER"})
+    stranger = server.member("stranger@example.com")
+    assert stranger.post(RUN, json=question).status_code == 404
+    assert viewer.post(RUN, json=question).status_code == 404
+    assert restricted.post(RUN, json=question).status_code == 403
+    assert lines(querier.post(RUN, json=question))[1]["status"] == "COMPLETE"
+    write(server, model, "orders.topic", "base_view: orders\njoins: {}\n")
+    in_topic = ask(model, "orders.count", join_paths_from_topic_name="orders")
+    assert lines(restricted.post(RUN, json=in_topic))[1]["status"] == "COMPLETE"
+
+
+def test_rows_that_an_attribute_allows_also_from_the_cache(server: Server, model: str) -> None:
+    connection = server.root.get("/api/v1/models", params={"modelId": model}).json()["records"][0][
+        "connectionId"
+    ]
+    write(
+        server,
+        model,
+        "mine.topic",
+        "base_view: orders\njoins: {}\naccess_filters:\n"
+        "  - {field: orders.status, user_attribute: status}\n",
+    )
+    question = ask(model, "orders.count", join_paths_from_topic_name="mine")
+    counts = {}
+    for status in ("open", "paid"):
+        client = server.member(f"{status}@example.com", **{connection: "QUERY_TOPICS"})
+        _, refused, _ = lines(client.post(RUN, json=question))
+        assert refused["error_type"] == "FORBIDDEN"
+        with server.unit() as unit:
+            from dragoman.access.principal import OPERATOR
+            from dragoman.identity import service as identity
+
+            user = identity.get_user(unit, f"{status}@example.com")
+            identity.set_attribute(unit, OPERATOR, user.id, "status", [status])
+        for _ in range(2):
+            counts[status] = rows(lines(client.post(RUN, json=question))[1])[0]["orders.count"]
+    everything = rows(
+        lines(server.root.post(RUN, json=ask(model, "orders.status", "orders.count")))[1]
+    )
+    wanted = {row["orders.status"]: row["orders.count"] for row in everything}
+    assert counts == {status: wanted.get(status, 0) for status in counts}
+    querier = server.member("sql@example.com", **{connection: "QUERIER"})
+    for by_hand in (
+        ask(model, "orders.count"),
+        {"query": {"modelId": model, "fields": [], "userEditedSQL": "SELECT 1"}},
+    ):
+        assert lines(querier.post(RUN, json=by_hand))[1]["error_type"] == "FORBIDDEN"
