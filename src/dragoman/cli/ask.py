@@ -88,7 +88,6 @@ def _question(
     question: dict[str, Any] = {
         "fields": names,
         "join_paths_from_topic_name": topic,
-        "table": "" if topic or not names else names[0].partition(".")[0],
         "sorts": [
             {"column_name": each.removeprefix("-"), "sort_descending": each.startswith("-")}
             for each in sort or ()
