@@ -29,8 +29,10 @@ QUESTION: dict[str, Any] = {
     "filters": {
         "v6.d3": {"type": "string", "kind": "EQUALS", "values": ["a", "b"]},
         "v0.created_at": {
-            "type": "date", "kind": "TIME_FOR_INTERVAL_DURATION",
-            "left_side": "12 months ago", "right_side": "12 months",
+            "type": "date",
+            "kind": "TIME_FOR_INTERVAL_DURATION",
+            "left_side": "12 months ago",
+            "right_side": "12 months",
         },
         "v1.d0": {"type": "number", "kind": "GREATER_THAN", "values": [1]},
         "v2.d3": {"type": "string", "kind": "CONTAINS", "values": ["z"]},

@@ -17,7 +17,7 @@ options+=(--python-version 3.11)
     --output-file requirements/runtime.txt
 "$uv" "${options[@]}" pyproject.toml --constraint requirements/runtime.txt \
     --extra athena --extra bigquery --extra clickhouse --extra exasol --extra mysql --extra oracle \
-    --extra snowflake --extra trino --extra redis --extra demo \
+    --extra snowflake --extra trino --extra redis --extra demo --extra chart \
     --group test --group lint --group docs --group build \
     --output-file requirements/dev.txt
 "$uv" "${options[@]}" pyproject.toml --constraint requirements/runtime.txt \

@@ -46,3 +46,10 @@ def test_what_is_not_there(run: Run, modelled: str) -> None:
     assert "Did you mean" in run("ask", modelled, "--fields", "orders.cuont", code=2).stderr
     run("ask", "Shops", "--fields", "orders.count", code=4)
     run("ask", modelled, "--fields", "orders.count", "--filter", "orders.id", code=2)
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_a_chart_in_a_file(run: Run, modelled: str, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / f"chart.{kind}"
+    run("ask", modelled, "--fields", "orders.note,orders.count", "--chart-file", str(file))
+    assert file.read_bytes()[:4] in (b"<svg", b"\x89PNG")

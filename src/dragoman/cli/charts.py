@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,12 +30,7 @@ def bars(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 def draw(path: Path, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> None:
     """Draw a chart into an .svg or .png file. Raises `CommandError`."""
-    try:
-        import vl_convert
-    except ImportError:
-        raise CommandError(
-            "Charts in files need vl-convert.", "pip install 'dragoman[chart]'", Exit.FAILED
-        ) from None
+    vl_convert = _vl_convert()
     spec = specification(columns, rows)
     if path.suffix == ".svg":
         path.write_text(vl_convert.vegalite_to_svg(spec), "utf-8")
@@ -42,6 +38,15 @@ def draw(path: Path, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -
         path.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
     else:
         raise CommandError(f"{path} is neither .svg nor .png.", "", Exit.USAGE)
+
+
+def _vl_convert() -> Any:
+    try:
+        return importlib.import_module("vl_convert")
+    except ModuleNotFoundError:
+        raise CommandError(
+            "Charts in files need vl-convert.", "pip install 'dragoman[chart]'", Exit.FAILED
+        ) from None
 
 
 def specification(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> dict[str, Any]:

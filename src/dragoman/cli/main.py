@@ -13,8 +13,8 @@ from typer.core import TyperGroup
 from dragoman import __version__
 from dragoman.cli import (
     apply,
-    conformance,
     ask,
+    conformance,
     connect,
     connections,
     demo,

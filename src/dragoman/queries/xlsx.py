@@ -46,8 +46,11 @@ def convert(source: Path, target: Path, columns: Sequence[Column] | None, *, lab
 
 def write(source: Path, target: Path, columns: Sequence[dict[str, Any]]) -> None:
     """In the child: the rows, one at a time."""
-    import pyarrow as pa
     import xlsxwriter
+
+    from dragoman.dialects.arrow import pyarrow
+
+    pa: Any = pyarrow()
 
     options = {
         "constant_memory": True,
@@ -76,8 +79,9 @@ def write(source: Path, target: Path, columns: Sequence[dict[str, Any]]) -> None
 
 
 def _style(book: Any, field: Any, columns: Sequence[dict[str, Any]], at: int) -> Any:
-    import pyarrow as pa
+    from dragoman.dialects.arrow import pyarrow
 
+    pa: Any = pyarrow()
     given = columns[at]["format"] if columns else None
     if given is None and pa.types.is_date(field.type):
         given = DAY
