@@ -84,7 +84,7 @@ def postgres_lab(engine: Engine) -> Iterator[Lab]:
                 connection.execute(statement.encode())
 
     dialect = registry.get("postgres")
-    subject = Subject(dialect, target("postgres", engine), policy(engine), "", str, ())
+    subject = Subject(dialect, target("postgres", engine), policy(engine))
     try:
         yield Lab(subject, execute)
     finally:
@@ -109,7 +109,7 @@ def mariadb_lab(engine: Engine) -> Iterator[Lab]:
             return list(cursor.fetchall())
 
     dialect = registry.get("mariadb")
-    subject = Subject(dialect, target("mariadb", engine), policy(engine), "", str, ())
+    subject = Subject(dialect, target("mariadb", engine), policy(engine))
     try:
         yield Lab(subject, lambda *statements: ask(*statements) and None, prefix)
     finally:
@@ -127,7 +127,7 @@ def duckdb_lab(directory: Path) -> Iterator[Lab]:
     execute()
     where = Target("duckdb", {"database": "shop.duckdb"}, {})
     dialect = registry.get("duckdb")
-    yield Lab(Subject(dialect, where, EgressPolicy.build(), "", str, (), files=directory), execute)
+    yield Lab(Subject(dialect, where, EgressPolicy.build(), files=directory), execute)
 
 
 def opened(kind: str, request: pytest.FixtureRequest) -> contextlib.AbstractContextManager[Lab]:

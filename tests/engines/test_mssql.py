@@ -278,7 +278,7 @@ def test_the_catalog_statement_is_one_that_parses(schemas: str) -> None:
 
 
 def test_the_driver_runs_in_a_process_of_its_own(subject: Subject) -> None:
-    session = subject.dialect.open_session(subject.target, subject.policy, subject.options())
+    session = subject.dialect.open_session(subject.target, subject.network, subject.options())
     assert isinstance(session, WorkerSession)
     try:
         assert rows(session, "SELECT n FROM numbers WHERE n < 3 ORDER BY n") == [
@@ -297,6 +297,6 @@ def test_the_driver_runs_in_a_process_of_its_own(subject: Subject) -> None:
 def test_a_wrong_password_is_told_through_the_process(subject: Subject) -> None:
     wrong = subject.with_settings(password="not-the-password")
     with pytest.raises(DatabaseFailure) as caught:
-        wrong.dialect.open_session(wrong.target, wrong.policy, wrong.options())
+        wrong.dialect.open_session(wrong.target, wrong.network, wrong.options())
     assert caught.value.cause is Cause.AUTHENTICATION_FAILED
     assert "not-the-password" not in repr(caught.value)
