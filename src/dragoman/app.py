@@ -120,6 +120,8 @@ def open_house(settings: Settings) -> House:
 def background() -> Jobs:
     """The work beside the requests: who does which kind of job, and the duties of each second."""
     jobs = Jobs()
+    jobs.register(catalog_service.KIND, catalog_refresh.refresh)
+    jobs.register(git_working.KIND, git_working.run_job)
     jobs.every_second(schedules.run_due)
     return jobs
 
@@ -196,8 +198,6 @@ async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
         log.error("secrets are sealed with keys that are not there", keys=lost)
     # What start-up made lives as long as the process: the collector need not look at it again.
     gc.freeze()
-    house.jobs.register(catalog_service.KIND, catalog_refresh.refresh)
-    house.jobs.register(git_working.KIND, git_working.run_job)
     house.jobs.start(house)
     keeper = asyncio.create_task(_keep_house(house))
     try:

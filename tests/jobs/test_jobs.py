@@ -263,10 +263,10 @@ def test_lists_are_filtered_and_paged(server: Server) -> None:
             return records.page(unit, records.Wanted(**wanted), size=1)[2]
 
         assert count(kind="A") == 3
-        assert count(subject="x") == 2
+        assert count(connection_id="x") == 2
         assert count(states=("failed",)) == 1
-        assert count(subjects=("x", "y"), kind="B") == 2
-        assert count(subjects=()) == 0
+        assert count(readable=("x", "y"), kind="B") == 2
+        assert count(readable=()) == 0
 
 
 def test_old_jobs_are_forgotten(server: Server) -> None:

@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 
 from dragoman import clock, jobs
+from dragoman.catalog import service as catalog
 from dragoman.schedules import service
 from tests.jobs.waiting import until
 from tests.support.clients import assert_error, at_once
@@ -58,7 +59,7 @@ class Refreshes:
 @pytest.fixture
 def refreshes(server: Server) -> Refreshes:
     noted = Refreshes()
-    server.house.jobs.register(service.REFRESH, noted)
+    server.house.jobs.register(catalog.KIND, noted)
     return noted
 
 
@@ -170,7 +171,7 @@ def test_what_is_due_runs_once_and_moves_on(server: Server, refreshes: Refreshes
         "REFRESH_SCHEMA", "COMPLETED", made,
     )  # fmt: skip
     service.run_due(server.house)
-    assert refreshes.asked == [(made, {"hard_refresh": True})]
+    assert refreshes.asked == [(made, {"hard": True, "schemas": "", "tables": ""})]
 
 
 def test_it_runs_on_time(server: Server, refreshes: Refreshes) -> None:
@@ -200,7 +201,7 @@ def test_runs_that_were_missed_are_made_up_for_once(store_url: str, tmp_path: Pa
         server.house.jobs.stop()
         make_due(server, schedule)  # six years of every five minutes
     with running_server(settings) as server:
-        server.house.jobs.register(service.REFRESH, noted)
+        server.house.jobs.register(catalog.KIND, noted)
         until(lambda: noted.asked)
         upcoming = clock.parse(shown(server, schedule)["nextRunAt"])
         assert timedelta(0) < upcoming - datetime.now(UTC) <= timedelta(minutes=5)
@@ -230,7 +231,7 @@ def test_a_refresh_under_way_is_joined(server: Server) -> None:
         runs.append(context.job.id)
         assert go.wait(20)
 
-    server.house.jobs.register(service.REFRESH, work)
+    server.house.jobs.register(catalog.KIND, work)
     made = server.create()
     schedules = [added(server, made) for _ in range(2)]
     for schedule in schedules:
@@ -281,3 +282,23 @@ def test_a_kill_between_two_due_schedules_loses_none(server: Server, refreshes: 
     service.run_due(server.house)
     subjects = {row[0] for row in server.sql("SELECT subject FROM jobs")}
     assert subjects == set(made)
+
+
+def test_a_schedule_that_cannot_be_worked_out_holds_up_no_other(
+    server: Server, refreshes: Refreshes
+) -> None:
+    made = [server.create(name=f"c{number}") for number in range(2)]
+    broken, whole = (added(server, each) for each in made)
+    server.house.jobs.stop()
+    server.sql(
+        "UPDATE refresh_schedules SET timezone = 'Gone/Away' WHERE id = :id",
+        id=broken["scheduleId"],
+    )
+    make_due(server, broken, "2019-01-01T00:00:00.000Z")
+    make_due(server, whole)
+    service.run_due(server.house)
+    assert {row[0] for row in server.sql("SELECT subject FROM jobs")} == {made[1]}
+    (later,) = server.sql(
+        "SELECT next_run_at FROM refresh_schedules WHERE id = :id", id=broken["scheduleId"]
+    )[0]
+    assert clock.parse(later) > datetime.now(UTC)

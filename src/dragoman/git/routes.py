@@ -143,7 +143,10 @@ def _start(unit: UnitOfWork, found: Configuration, body: bytes) -> jobs.Job:
     model = models.load(unit, found.model_id)
     if branch is not None and model is not None:
         _ensure_branch(unit, model, branch)
-    return jobs.submit(unit, working.KIND, found.model_id, {}, working.WEBHOOK)
+    connection_id = None if model is None else model.connection_id
+    return jobs.submit(
+        unit, working.KIND, found.model_id, {}, working.WEBHOOK, connection_id=connection_id
+    )
 
 
 def _ensure_branch(unit: UnitOfWork, model: models.Model, name: str) -> None:

@@ -31,12 +31,16 @@ MOST_ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. `stage`, `done` and `total` are its progress, `error` is a sentence for people,
-    `result` what its function returned. Times are ISO 8601 UTC."""
+    """One job; those who may read its connection may see it.
+
+    `stage`, `done` and `total` are its progress, `error` is a sentence for people, `result` what
+    its function returned. Times are ISO 8601 UTC.
+    """
 
     id: str
     kind: str
     subject: str
+    connection_id: str
     arguments: dict[str, Any]
     state: str
     stage: str | None
@@ -61,15 +65,18 @@ def submit(
     subject: str,
     arguments: Mapping[str, Any],
     principal: Principal,
+    connection_id: str | None = None,
 ) -> Job:
     """Ask for work on a subject (the id of what it is about); runs once the unit commits.
 
+    `connection_id` is the connection that it has to do with, where the subject is another thing.
     Where the same work on the same subject waits or runs already, that job is given back, with
     the arguments it has. `arguments` are JSON; secrets do not belong there.
     """
     row = {
         "kind": kind,
         "subject": subject,
+        "connection_id": connection_id or subject,
         "arguments": msgspec.json.encode(dict(arguments)).decode(),
         "state": QUEUED,
         "attempts": 0,
@@ -105,27 +112,24 @@ def all_active(unit: UnitOfWork) -> list[Job]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a list asks for; None is no filter. `subjects` are those the reader may know of."""
+    """What a list asks for; None is no filter. `readable` are the connections of the reader."""
 
     kind: str | None = None
-    subject: str | None = None
+    connection_id: str | None = None
     states: tuple[str, ...] | None = None
-    subjects: Sequence[str] | None = None
+    readable: Sequence[str] | None = None
 
 
 def page(
     unit: UnitOfWork, wanted: Wanted, *, size: int, after: Job | None = None
 ) -> tuple[list[Job], bool, int]:
     """The newest jobs first: at most `size`, whether there are more, and how many in all."""
-    conditions = [
-        column == value
-        for column, value in ((table.c.kind, wanted.kind), (table.c.subject, wanted.subject))
-        if value is not None
-    ]
+    asked = ((table.c.kind, wanted.kind), (table.c.connection_id, wanted.connection_id))
+    conditions = [column == value for column, value in asked if value is not None]
     if wanted.states is not None:
         conditions.append(table.c.state.in_(wanted.states))
-    if wanted.subjects is not None:
-        conditions.append(table.c.subject.in_(wanted.subjects))
+    if wanted.readable is not None:
+        conditions.append(table.c.connection_id.in_(wanted.readable))
     total = unit.db.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
     if after is not None:
         older = table.c.created_at < after.created_at
@@ -137,12 +141,13 @@ def page(
     return found[:size], len(found) > size, total
 
 
-def cancel(unit: UnitOfWork, subject: str, why: str) -> int:
-    """End all waiting and running jobs on a subject as failed; returns how many.
+def cancel(unit: UnitOfWork, connection_id: str, why: str) -> int:
+    """End all waiting and running jobs of a connection as failed; returns how many.
 
     What runs notices at its next word to the store, and can write nothing more.
     """
-    active_ones = select(table.c.id).where((table.c.subject == subject) & _ACTIVE)
+    mine = (table.c.connection_id == connection_id) & _ACTIVE
+    active_ones = select(table.c.id).where(mine)
     found = unit.db.execute(active_ones).scalars().all()
     for job_id in found:
         finish(unit, job_id, why)
@@ -221,6 +226,7 @@ def _job(row: AnyRow) -> Job:
         row.id,
         row.kind,
         row.subject,
+        row.connection_id,
         msgspec.json.decode(row.arguments),
         row.state,
         row.stage,

@@ -128,6 +128,8 @@ class Jobs:
             active = records.all_active(unit)
         if active or self._runs:
             self._hand_over(house, active)
+        if self._engine is not None:
+            self._engine.hurry(any(job.state == QUEUED for job in active))
         if self._is_due("sweep", SWEEP_SECONDS):
             self._sweep(house)
 

@@ -14,6 +14,8 @@ jobs = Table(
     Column("id", Id, primary_key=True),
     Column("kind", String(40), nullable=False),
     Column("subject", String(80), nullable=False),
+    # Those who may read this connection may see the job.
+    Column("connection_id", String(80)),
     Column("arguments", Text, nullable=False),  # JSON object
     Column("state", String(12), nullable=False),
     Column("stage", Text),

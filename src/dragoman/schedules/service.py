@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+import structlog
 from sqlalchemy import delete, insert, select, update
 
-from dragoman import audit, clock, jobs
+from dragoman import audit, clock
 from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal, PrincipalKind
-from dragoman.api.errors import BadRequest, FieldError, NotFound
+from dragoman.api.errors import ApiError, BadRequest, FieldError, NotFound
+from dragoman.catalog import service as catalog
 from dragoman.connections import service as connections
 from dragoman.house import House
 from dragoman.schedules import cron
 from dragoman.schedules.description import describe
 from dragoman.schedules.schemas import RefreshSchedule, ScheduleBody
 from dragoman.schedules.tables import refresh_schedules as table
-from dragoman.store import UnitOfWork
+from dragoman.store import StoreBusy, UnitOfWork
 from dragoman.store.metadata import AnyRow
 
-# The job that a schedule asks for; its arguments are {"hard_refresh": bool}.
-REFRESH = "REFRESH_SCHEMA"
+log = structlog.get_logger()
 SCHEDULER = Principal(PrincipalKind.OPERATOR, "schedule", organization_admin=True)
 _AT_ONCE = 100
+_LATER = timedelta(hours=1)
 
 
 def create(
@@ -86,31 +88,39 @@ def remove(unit: UnitOfWork, principal: Principal, connection_id: str, schedule_
 
 
 def run_due(house: House) -> None:
-    """Ask for the refresh of every schedule that is due, once for all the times it missed.
-
-    Taking a schedule moves its due time on, in the transaction that submits the job: of several
-    processes one wins, and a kill in between undoes both.
-    """
+    """Ask for the refresh of every schedule that is due, once for all the times it missed."""
     with house.store.look() as unit:
         due = unit.db.execute(
             select(table).where(table.c.next_run_at <= unit.now).limit(_AT_ONCE)
         ).all()
     for row in due:
-        with house.store.begin() as unit:
-            _run(unit, row)
+        try:
+            with house.store.begin() as unit:
+                _run(unit, row)
+        except StoreBusy:
+            raise
+        except Exception:
+            # One schedule that cannot be worked out holds up no other.
+            log.exception("a schedule cannot be run", schedule_id=row.id)
+            with house.store.begin() as unit:
+                later = _stored(unit.moment + _LATER)
+                put_off = update(table).where(table.c.id == row.id).values(next_run_at=later)
+                unit.db.execute(put_off)
 
 
 def _run(unit: UnitOfWork, row: AnyRow) -> None:
+    """Taking a schedule moves its due time on, in the transaction that submits the job: of several
+    processes one wins, and a kill in between undoes both."""
     upcoming = cron.Schedule(row.schedule, row.timezone).after(unit.moment)
     mine = (table.c.id == row.id) & (table.c.next_run_at == row.next_run_at)
     moved = update(table).where(mine).values(next_run_at=_stored(upcoming), last_run_at=unit.now)
     if unit.db.execute(moved).rowcount == 0:
         return  # another process was faster, or the schedule was changed
-    connection = connections.load(unit, row.connection_id)
-    if connection is None or connection.deleted_at is not None:
+    try:
+        job = catalog.request_refresh(unit, SCHEDULER, row.connection_id, hard=row.hard_refresh)
+    except ApiError as refused:  # the connection is in the trash, or its settings do not fit
+        log.warning("scheduled refresh refused", schedule_id=row.id, reason=refused.message)
         return
-    arguments = {"hard_refresh": row.hard_refresh}
-    job = jobs.submit(unit, REFRESH, row.connection_id, arguments, SCHEDULER)
     unit.db.execute(update(table).where(table.c.id == row.id).values(last_job_id=job.id))
 
 

@@ -1,6 +1,6 @@
 """Paths of background jobs (contract §3.3): the status of one, and the list.
 
-A job may be seen by those who may see the connection that it works on.
+A job may be seen by those who may read the connection that it has to do with.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ async def status(call: Call) -> Response:
 async def list_jobs(call: Call) -> Response:
     query = call.query()
     size, states = page_size(query), _states(query.get("status"))
-    kind, subject = query.get("jobType"), query.get("connectionId")
+    kind, connection_id = query.get("jobType"), query.get("connectionId")
 
     def work(unit: UnitOfWork) -> tuple[list[Job], bool, int]:
-        subjects = connections.readable(unit, call.principal)
-        wanted = records.Wanted(kind, subject, states, subjects)
+        readable = connections.readable(unit, call.principal)
+        wanted = records.Wanted(kind, connection_id, states, readable)
         return records.page(unit, wanted, size=size, after=_after(unit, query.get("cursor")))
 
     found, more, total = await call.read(work)
@@ -84,8 +84,8 @@ async def list_jobs(call: Call) -> Response:
 def _visible(unit: UnitOfWork, principal: Principal, job_id: str) -> Job:
     """A job on a connection that the principal may read. Raises `NotFound`."""
     found = records.find(unit, job_id)
-    subjects = connections.readable(unit, principal)
-    if found is None or (subjects is not None and found.subject not in subjects):
+    readable = connections.readable(unit, principal)
+    if found is None or (readable is not None and found.connection_id not in readable):
         raise NotFound(f"Job with id {job_id} does not exist")
     return found
 
@@ -115,7 +115,7 @@ def _shown(job: Job) -> JobStatus:
         job.id,
         job.kind,
         _STATUS[job.state],
-        job.subject,
+        job.connection_id,
         progress,
         job.error,
         job.created_at,
