@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -18,7 +17,7 @@ import pytest
 
 from dragoman import jobs
 from dragoman.jobs import runtime
-from tests.jobs.waiting import ended, shown, submitted, until
+from tests.jobs.waiting import ended, engine_rows, shown, submitted, until
 from tests.support.server import Server, running_server, settings_for
 
 
@@ -72,19 +71,10 @@ def _listening() -> set[str]:
 def test_nothing_is_pickled(server: Server) -> None:
     server.house.jobs.register("WORK", _work)
     ended(server, submitted(server, "WORK", say="plainly"))
-    kinds = _engine_rows(server, "SELECT serialization FROM {}workflow_status")
+    kinds = engine_rows(server, "SELECT serialization FROM {}workflow_status")
     assert kinds == [("dragoman_json",)]
-    kept = _engine_rows(server, "SELECT output, serialization FROM {}operation_outputs")
+    kept = engine_rows(server, "SELECT output, serialization FROM {}operation_outputs")
     assert kept == [('{"said": "plainly"}', "dragoman_json")]
-
-
-def _engine_rows(server: Server, statement: str) -> list[tuple[Any, ...]]:
-    if not server.house.store.is_sqlite:
-        return server.sql(statement.format("dragoman_jobs."))
-    with sqlite3.connect(next(server.home.parent.glob("*-jobs.db"))) as file:
-        found = file.execute(statement.format("")).fetchall()
-    file.close()
-    return found
 
 
 def test_what_the_engine_lost_is_run_anew(store_url: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from dragoman import jobs
 from dragoman.access.principal import OPERATOR
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.jobs import records
-from tests.jobs.waiting import ended, shown, submitted, until
+from tests.jobs.waiting import ended, engine_rows, shown, submitted, until
 from tests.support.clients import at_once
 from tests.support.server import Server, running_server, settings_for
 
@@ -177,6 +177,40 @@ def test_more_jobs_than_run_at_once_all_end(server: Server) -> None:
     made = [submitted(server, "MANY", f"subject {number}") for number in range(12)]
     results = [ended(server, job) for job in made]
     assert [job.result for job in results] == [job.subject for job in made]
+
+
+def test_no_more_run_at_once_than_the_process_has_room_for(server: Server) -> None:
+    lock, running, most = threading.Lock(), set[str](), [0]
+
+    def work(context: jobs.Context, _: Mapping[str, Any]) -> None:
+        with lock:
+            running.add(context.job.id)
+            most[0] = max(most[0], len(running))
+        time.sleep(0.3)
+        with lock:
+            running.discard(context.job.id)
+
+    server.house.jobs.register("MANY", work)
+    with server.unit() as unit:
+        made = [jobs.submit(unit, "MANY", str(number), {}, OPERATOR) for number in range(10)]
+    server.house.jobs.wake()
+    for job in made:
+        ended(server, job)
+    assert 2 <= most[0] <= 4  # two that are started at once, two from the queue
+
+
+def test_what_a_step_raised_is_kept_without_its_secrets(server: Server) -> None:
+    def leaking() -> None:
+        raise ValueError("password hunter2")
+
+    def work(context: jobs.Context, _: Mapping[str, Any]) -> None:
+        context.step("leak", leaking)
+
+    server.house.jobs.register("LEAK", work)
+    failed = ended(server, submitted(server, "LEAK"))
+    assert failed.state == "failed"
+    kept = engine_rows(server, "SELECT error FROM {}operation_outputs")
+    assert kept == [('{"$error": "Unexpected ValueError."}',)]
 
 
 def test_a_stop_ends_soon_and_the_job_goes_on_at_the_next_start(

@@ -1,10 +1,11 @@
-"""Waiting for jobs in tests."""
+"""Waiting for jobs in tests, and looking into their engine."""
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dragoman import jobs
 from dragoman.access.principal import OPERATOR
@@ -47,3 +48,13 @@ def ended(server: Server, job: jobs.Job) -> jobs.Job:
         return None if found.is_active else found
 
     return until(look)
+
+
+def engine_rows(server: Server, statement: str) -> list[tuple[Any, ...]]:
+    """Rows of the engine's own tables; `{}` in the statement stands for their schema."""
+    if not server.house.store.is_sqlite:
+        return server.sql(statement.format("dragoman_jobs."))
+    with sqlite3.connect(next(server.home.parent.glob("*-jobs.db"))) as file:
+        found = file.execute(statement.format("")).fetchall()
+    file.close()
+    return found

@@ -171,7 +171,7 @@ def test_what_is_due_runs_once_and_moves_on(server: Server, refreshes: Refreshes
         "REFRESH_SCHEMA", "COMPLETED", made,
     )  # fmt: skip
     service.run_due(server.house)
-    assert refreshes.asked == [(made, {"hard": True, "schemas": "", "tables": ""})]
+    assert refreshes.asked == [(made, {"hard_refresh": True, "schemas": "", "tables": ""})]
 
 
 def test_it_runs_on_time(server: Server, refreshes: Refreshes) -> None:

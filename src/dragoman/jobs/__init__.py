@@ -1,7 +1,7 @@
 """Durable background work: submitted in the caller's own transaction, run, joined, resumed.
 
     with store.begin() as unit:
-        job = jobs.submit(unit, "REFRESH_SCHEMA", connection_id, {"hard": True}, principal)
+        job = jobs.submit(unit, "REFRESH_SCHEMA", connection_id, {"hard_refresh": True}, principal)
     house.jobs.wake()  # starts it now rather than within a second
 
 What was committed is run, also after a kill; what was rolled back never was. `app.py` says with

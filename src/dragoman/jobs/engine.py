@@ -20,6 +20,7 @@ from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 from sqlalchemy import make_url
 
 from dragoman.jobs.context import JobFailed, Keep
+from dragoman.jobs.failures import stated
 from dragoman.jobs.files import beside
 from dragoman.secret import SecretStr
 
@@ -46,9 +47,10 @@ class Plain(Serializer):
     """Values as JSON, in place of pickles: what lies in a database must never run as code."""
 
     def serialize(self, data: Any) -> str:
-        """JSON; an exception as the sentence that it says."""
-        if isinstance(data, BaseException):
-            return json.dumps({"$error": str(data)})
+        """JSON; an exception as the sentence that it is for people, whose text may hold a secret
+        where it is not meant for them."""
+        if isinstance(data, Exception):
+            return json.dumps({"$error": stated(data) or f"Unexpected {type(data).__name__}."})
         return json.dumps(data)
 
     def deserialize(self, serialized_data: str) -> Any:

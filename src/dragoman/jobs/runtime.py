@@ -53,7 +53,9 @@ class Jobs:
         self._executor = str(uuid.uuid4())
         self._lock: FileLock | None = None
         self._runs: dict[str, Run] = {}
+        # What the engine was given: all of it, and what was to be started at once, here.
         self._given: set[str] = set()
+        self._started: set[str] = set()
         self._suspects: set[str] = set()
         self._due: dict[str, float] = {}
 
@@ -145,14 +147,19 @@ class Jobs:
         engine = self._engine or self._launch(house)
         ids = {job.id for job in active}
         self._given &= ids
+        self._started &= ids
         for job_id, run in list(self._runs.items()):
             if job_id not in ids:
                 run.stop()
         for job in active:
-            if job.state == QUEUED and job.id not in self._given:
-                room = len(self._runs) < AT_ONCE
-                (engine.start if room else engine.enqueue)(job.id)
-                self._given.add(job.id)
+            if job.state != QUEUED or job.id in self._given:
+                continue
+            if len(self._started) < AT_ONCE:
+                engine.start(job.id)
+                self._started.add(job.id)
+            else:
+                engine.enqueue(job.id)
+            self._given.add(job.id)
         if self._lock is None and self._is_due("peers", peers.BEAT_SECONDS):
             self._take_over(house, engine)
         if self._is_due("check", CHECK_SECONDS):
