@@ -28,7 +28,7 @@ from tests.support.live import LiveServer, live_server, organization_key
 from tests.support.server import running_server, settings_for
 
 # Each process imports the engine, which takes a while on a busy machine.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 PROGRAM = (str(Path(__file__).parents[1] / "jobs" / "server.py"),)
 ROOT = {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -120,7 +120,7 @@ def test_a_job_survives_kills_at_any_moment(sqlite_jobs: Watched) -> None:
     for _ in range(kills):
         with watched.serving() as server:
             before = len(watched.marked(made[0], "begin"))
-            until(lambda before=before: len(watched.marked(made[0], "begin")) > before, 60)
+            until(lambda before=before: len(watched.marked(made[0], "begin")) > before, 120)
             time.sleep(dice.uniform(0, 0.4))
             server.kill()
     with watched.serving() as server:
@@ -137,7 +137,7 @@ def test_one_worker_of_several_runs_jobs_and_another_takes_over(sqlite_jobs: Wat
     watched = sqlite_jobs
     job_id = watched.submit("s", steps=60)
     with watched.serving(workers=2):
-        until(lambda: len(watched.marked(job_id, "begin")) > 5, 60)
+        until(lambda: len(watched.marked(job_id, "begin")) > 5, 120)
         first = {pid for _, pid in watched.marked(job_id, "begin")}
         assert len(first) == 1
         os.kill(next(iter(first)), signal.SIGKILL)
@@ -158,7 +158,7 @@ def test_a_living_process_takes_over_the_jobs_of_a_dead_one(postgres_jobs: Watch
             pids = {pid for job_id in made for _, pid in watched.marked(job_id, "begin")}
             return {a.pid, b.pid} <= pids
 
-        until(both_at_work, 60)
+        until(both_at_work, 120)
         a.kill()
         for job_id in made:
             watched.done(job_id, 60)
@@ -177,10 +177,10 @@ def test_a_frozen_process_that_wakes_up_changes_nothing(postgres_jobs: Watched) 
     watched = postgres_jobs
     with watched.serving() as a:
         job_id = watched.submit("s", steps=30, seconds=0.2)
-        until(lambda: len(watched.marked(job_id, "begin")) > 3, 60)
+        until(lambda: len(watched.marked(job_id, "begin")) > 3, 120)
         a.process.send_signal(signal.SIGSTOP)
         with watched.serving() as b:
-            until(lambda: b.pid in {pid for _, pid in watched.marked(job_id, "begin")}, 60)
+            until(lambda: b.pid in {pid for _, pid in watched.marked(job_id, "begin")}, 120)
             a.process.send_signal(signal.SIGCONT)
             watched.done(job_id, 30)
             after = [pid for _, pid in watched.marked(job_id, "begin")]
