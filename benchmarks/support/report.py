@@ -24,6 +24,11 @@ class Options:
     """How a benchmark was asked to run. A smoke run is small: it shows that all parts work."""
 
     smoke: bool = False
+    only: tuple[str, ...] = ()
+
+    def wants(self, name: str) -> bool:
+        """Whether a part is measured: all are, unless some were named by how they begin."""
+        return not self.only or name.startswith(self.only)
 
     def pick(self, full: Any, smoke: Any) -> Any:
         """The first in a full run, the second in a smoke run."""
@@ -106,10 +111,13 @@ def main(measure: Measure) -> None:
     parser = argparse.ArgumentParser(prog=name, description=measure.__doc__)
     parser.add_argument("--smoke", action="store_true", help="small and quick: do all parts work?")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--only", nargs="+", default=[], help="parts that begin so, where it has any"
+    )
     asked = parser.parse_args()
     # A terminated benchmark must leave its `with` blocks, which end its child processes.
     signal.signal(signal.SIGTERM, _terminated)
-    findings = _available(measure(Options(smoke=asked.smoke)))
+    findings = _available(measure(Options(asked.smoke, tuple(asked.only))))
     if asked.json:
         print(json.dumps(_document(name, asked.smoke, findings), indent=2))
     else:
