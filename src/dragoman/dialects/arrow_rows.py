@@ -11,6 +11,9 @@ from dragoman.dialects.arrow import Array, DataType, Field, RecordBatch, Schema,
 Values = Sequence[Any]
 Convert = Callable[[Values], Array]
 BATCH_ROWS = 16_384
+# Where a driver gives row after row, the first batch is small, so that it is there soon.
+FIRST_ROWS = 64
+_GROWTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,16 @@ def schema_of(columns: Sequence[Column]) -> Schema:
 def batches(
     fetch: Callable[[int], Sequence[Values]],
     columns: Sequence[Column],
-    size: int = BATCH_ROWS,
+    first: int = BATCH_ROWS,
 ) -> Iterator[RecordBatch]:
-    """Record batches of at most `size` rows, until `fetch(size)` gives none."""
+    """Record batches until `fetch(size)` gives no rows: `first` of them, then more and more."""
     pa, schema = pyarrow(), schema_of(columns)
+    size = first
     while rows := fetch(size):
         turned = zip(*rows, strict=True)
         arrays = [column.convert(values) for column, values in zip(columns, turned, strict=True)]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+        size = min(size * _GROWTH, BATCH_ROWS)
 
 
 def values(name: str, kind: DataType) -> Column:

@@ -101,7 +101,8 @@ class MySQLSession(StreamingSession):
         notices.extend(self.notices)
         types = Types(self._timezone, notices)
         columns = [types.column(field) for field in cursor._result.fields]
-        return arrow_rows.schema_of(columns), arrow_rows.batches(cursor.fetchmany, columns)
+        rows = arrow_rows.batches(cursor.fetchmany, columns, arrow_rows.FIRST_ROWS)
+        return arrow_rows.schema_of(columns), rows
 
     def _tables(self, wanted: CatalogFilter, attempt: Attempt) -> Iterator[Table]:
         from pymysql.cursors import SSCursor

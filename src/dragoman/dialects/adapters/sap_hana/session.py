@@ -92,7 +92,8 @@ class SapHanaSession(StreamingSession):
         cursor = self._start(sql, attempt)
         notices.extend(self.notices)
         columns = [column(described) for described in cursor.description]
-        return arrow_rows.schema_of(columns), arrow_rows.batches(cursor.fetchmany, columns)
+        rows = arrow_rows.batches(cursor.fetchmany, columns, arrow_rows.FIRST_ROWS)
+        return arrow_rows.schema_of(columns), rows
 
     def _tables(self, wanted: CatalogFilter, attempt: Attempt) -> Iterator[Table]:
         cursor = self._start(catalog.statement(wanted), attempt)

@@ -135,7 +135,8 @@ class StarRocksSession(MySQLSession):
         notices.extend(self.notices)
         types = StarRocksTypes(self._timezone, notices)
         columns = [types.column(field) for field in cursor._result.fields]
-        return arrow_rows.schema_of(columns), arrow_rows.batches(cursor.fetchmany, columns)
+        rows = arrow_rows.batches(cursor.fetchmany, columns, arrow_rows.FIRST_ROWS)
+        return arrow_rows.schema_of(columns), rows
 
     def _tables(self, wanted: CatalogFilter, attempt: Attempt) -> Iterator[Table]:
         cursor = self._started(*catalog.statement(wanted))
