@@ -63,11 +63,11 @@ def postgres(engine: Any, rows: int) -> Raw:
 
 
 def psycopg(engine: Any, rows: int) -> Raw:
-    """psycopg's rows, by a cursor of the client."""
+    """psycopg's rows, as text (whether Redshift speaks its binary form is not known)."""
     import psycopg as driver
 
     connection = driver.connect(engine.url("postgresql"), autocommit=True)
-    return lambda sql: by_cursor(connection.cursor(binary=True), sql, rows)
+    return lambda sql: by_cursor(connection.cursor(), sql, rows)
 
 
 def pymysql(engine: Any, rows: int) -> Raw:
