@@ -1,4 +1,4 @@
-"""A relay in front of a server of the tests, which can be cut as a cable is."""
+"""A relay in front of a server of the tests, which can be cut as a cable is, or fall silent."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ class Relay:
     def __init__(self, port: int) -> None:
         self._to = port
         self._sockets: list[socket.socket] = []
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def freeze(self) -> None:
+        """Every connection stays, new ones are taken, and nothing is passed on any more."""
+        self._flowing.clear()
+
     def cut(self) -> None:
         """Every connection ends, and no new one begins."""
+        self._flowing.set()
         for each in (self._listener, *self._sockets):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -31,13 +38,13 @@ class Relay:
                 server = socket.create_connection(("127.0.0.1", self._to))
                 self._sockets += [client, server]
                 for pair in ((client, server), (server, client)):
-                    threading.Thread(target=_pass, args=pair, daemon=True).start()
+                    threading.Thread(target=self._pass, args=pair, daemon=True).start()
 
-
-def _pass(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(1 << 18):
-            sink.sendall(data)
-    for each in (source, sink):
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
+            while data := source.recv(1 << 18):
+                self._flowing.wait()
+                sink.sendall(data)
+        for each in (source, sink):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
