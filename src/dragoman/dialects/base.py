@@ -110,6 +110,7 @@ class Declaration:
     `listens`: what to check on the server when nothing answers on its port.
     `lacks`: what the database or its driver does not have, and why; the conformance suite shows
     that each of them is so, and that all else is there.
+    `unbounded`: the driver may wait for ever, so that its calls are made where they can be left.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Declaration:
     extension: bool = False
     empty_password: bool = False
     isolated: str = ""
+    unbounded: bool = False
     notes: tuple[str, ...] = ()
 
     def use(self, name: str) -> Use | None:
@@ -366,10 +368,17 @@ class Dialect(ABC):
         This is what the server calls. Raises `DatabaseFailure` only.
         """
         if not self.declaration.isolated and self.declaration.name not in options.isolate:
-            return self.connect(target, network, options)
+            session = self.connect(target, network, options)
+            return self._watched(session, options) if self.declaration.unbounded else session
         from dragoman.dialects.isolation import WorkerSession
 
         return WorkerSession(self, target, network, options)
+
+    @staticmethod
+    def _watched(session: Session, options: SessionOptions) -> Session:
+        from dragoman.dialects.watched import WatchedSession
+
+        return WatchedSession(session, options)
 
     def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
         """Open a session in this process. Raises `DatabaseFailure` only."""

@@ -48,6 +48,7 @@ class DatabricksLakebase(PostgresWire):
         sqlglot="postgres",
         proof=Proof.RELATIVE,
         live=True,
+        unbounded=True,
         notes=("An OAuth token ends after about an hour: a native role's password lasts.",),
     )
 

@@ -91,6 +91,7 @@ class Postgres(PostgresWire):
         proof=Proof.ENGINE,
         listens="check listen_addresses in postgresql.conf.",
         live=True,
+        unbounded=True,
         notes=(
             "numeric without precision (sum, avg) is a decimal that the first rows choose.",
             "Arrays of several dimensions are refused: cast them to text or JSON.",

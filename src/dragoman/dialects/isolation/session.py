@@ -11,7 +11,7 @@ import select
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from dragoman.dialects.arrow import RecordBatch, Schema, pyarrow
@@ -20,7 +20,8 @@ from dragoman.dialects.catalog import EVERYTHING, CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.isolation import door, plain, wire
 from dragoman.dialects.isolation.process import Worker
-from dragoman.dialects.streaming import cancelled, timed_out
+from dragoman.dialects.limits import StatementClock
+from dragoman.dialects.streaming import cancelled
 
 if TYPE_CHECKING:
     from dragoman.dialects.network import Network
@@ -42,11 +43,8 @@ class WorkerSession(Session):
         self.notices = []
         self._label = dialect.declaration.label
         self._network = network
-        self._options = options
         self._sending = threading.Lock()
-        self._cancelled_at: float | None = None
-        self._statement = 0
-        self._until: float | None = None
+        self._clock = StatementClock(options.timeout_seconds, GRACE_SECONDS)
         self._worker = Worker(options.memory_mb << 20)
         try:
             answer, _ = self._ask(
@@ -99,7 +97,7 @@ class WorkerSession(Session):
 
     def run(self, sql: str) -> Rows:
         """See `Session.run`."""
-        with self._started() as number:
+        with self._clock.started() as number:
             answer, data = self._timed(kind="run", sql=sql)
         self.notices = _texts(answer, "notices")
         schema = self.read_schema(data)
@@ -108,34 +106,32 @@ class WorkerSession(Session):
 
     def catalog(self, wanted: CatalogFilter = EVERYTHING) -> Iterator[Table]:
         """See `Session.catalog`."""
-        with self._started() as number:
+        with self._clock.started() as number:
             self._timed(kind="catalog", wanted=plain.from_filter(wanted))
         return self._tables(number)
 
     def cancel(self) -> None:
         """See `Session.cancel`."""
-        if self._until is None or self._cancelled_at is not None:
+        if not self._clock.cancel():
             return
-        self._cancelled_at = time.monotonic()
         # A worker that does not even read is killed by whoever waits for its answer.
         with contextlib.suppress(OSError):
             self._send({"kind": "cancel"})
 
     def next_batch(self, number: int) -> tuple[wire.Message, bytearray] | None:
         """The next batch of that statement, or the end; None when another one has begun."""
-        return self._timed(kind="next") if self._statement == number else None
+        return self._timed(kind="next") if self._clock.number == number else None
 
     def stop(self, number: int) -> None:
         """Give up that statement, unless another one has begun."""
-        if self._statement == number and not self.broken:
+        if self._clock.number == number and not self.broken:
             with contextlib.suppress(DatabaseFailure):
                 self._ask(Stage.QUERY, GRACE_SECONDS, kind="stop")
         self.over(number)
 
     def over(self, number: int) -> None:
         """That statement is at its end."""
-        if self._statement == number:
-            self._until = self._cancelled_at = None
+        self._clock.over(number)
 
     def read_schema(self, data: bytearray) -> Schema:
         """An Arrow schema of the worker's: strangers may have got hold of it.
@@ -165,21 +161,9 @@ class WorkerSession(Session):
         self._kill(f"it sent {what} that are none")
         return self._died(Stage.QUERY)
 
-    @contextlib.contextmanager
-    def _started(self) -> Generator[int]:
-        """A new statement, with its number; its time limit begins now."""
-        self._statement += 1
-        self._cancelled_at = None
-        self._until = time.monotonic() + self._options.timeout_seconds
-        try:
-            yield self._statement
-        except BaseException:
-            self.over(self._statement)
-            raise
-
     def _tables(self, number: int) -> Iterator[Table]:
         try:
-            while self._statement == number:
+            while self._clock.number == number:
                 answer, _ = self._timed(kind="tables")
                 if answer.get("kind") == "end":
                     return
@@ -195,9 +179,7 @@ class WorkerSession(Session):
 
     def _timed(self, **call: Any) -> tuple[wire.Message, bytearray]:
         """A call under the statement's time limit, where there is one."""
-        now = time.monotonic()
-        until = self._until if self._until is not None else now + self._options.timeout_seconds
-        return self._ask(Stage.QUERY, max(until - now, 0) + GRACE_SECONDS, **call)
+        return self._ask(Stage.QUERY, self._clock.seconds(), **call)
 
     def _ask(self, stage: Stage, seconds: float, **call: Any) -> tuple[wire.Message, bytearray]:
         """One call and its answer. Raises `DatabaseFailure`."""
@@ -235,9 +217,7 @@ class WorkerSession(Session):
         for sock in (worker.control, worker.door):
             poll.register(sock, select.POLLIN)
         while True:
-            left = _left(end)
-            if self._cancelled_at is not None:
-                left = min(left, _left(self._cancelled_at + GRACE_SECONDS))
+            left = _left(self._clock.cut(end))
             ready = {number for number, _ in poll.poll(min(left, _STEP_SECONDS) * 1000)}
             if worker.control.fileno() in ready:
                 return
@@ -249,10 +229,8 @@ class WorkerSession(Session):
         self._worker.kill(reason)
 
     def _late(self, stage: Stage, seconds: float) -> DatabaseFailure:
-        if self._cancelled_at is not None:
-            return cancelled()
-        if self._until is not None:
-            return timed_out(self._options.timeout_seconds)
+        if (verdict := self._clock.verdict()) is not None:
+            return verdict
         return DatabaseFailure(
             stage,
             Cause.TIMEOUT,
@@ -261,7 +239,7 @@ class WorkerSession(Session):
         )
 
     def _died(self, stage: Stage) -> DatabaseFailure:
-        if self._cancelled_at is not None:
+        if self._clock.cancelled:
             return cancelled()
         return DatabaseFailure(
             stage,
