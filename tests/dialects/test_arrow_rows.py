@@ -22,11 +22,12 @@ def source(rows: list[tuple[object, ...]]) -> Callable[[int], list[tuple[object,
     return fetch
 
 
-def test_rows_come_in_batches_of_the_size_and_in_order() -> None:
+def test_batches_begin_small_and_grow_to_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow_rows, "BATCH_ROWS", 40)
     columns = [arrow_rows.values("n", pa.int64()), arrow_rows.values("t", pa.string())]
-    rows = [(n, None if n % 2 else f"row {n}") for n in range(10)]
+    rows = [(n, None if n % 2 else f"row {n}") for n in range(100)]
     batches = list(arrow_rows.batches(source(rows), columns, 4))
-    assert [batch.num_rows for batch in batches] == [4, 4, 2]
+    assert [batch.num_rows for batch in batches] == [4, 32, 40, 24]
     assert [tuple(r.values()) for b in batches for r in b.to_pylist()] == rows
     assert all(batch.schema == arrow_rows.schema_of(columns) for batch in batches)
 

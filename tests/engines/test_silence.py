@@ -25,7 +25,7 @@ SUBJECTS = [
     *("postgres", "postgres_tls", "redshift_on_postgres", "mariadb", "mariadb_tls"),
     *("clickhouse", "starrocks_stub", "trino_plain", "exasol_stub", "mssql_emulator"),
 ]
-LIMIT = 2.0
+LIMIT = 4.0
 # The longest grace that an adapter gives its server after the limit, and a slow machine.
 MOST = LIMIT + 15.0 + 5.0
 

@@ -104,7 +104,7 @@ def asking_for(name: str, received: list[bytes], when: str) -> Handler:
     return handle
 
 
-@pytest.mark.parametrize("dialect", ["mysql", "mariadb"])
+@pytest.mark.parametrize("dialect", ["mysql", "mariadb", "starrocks"])
 @pytest.mark.parametrize("when", ["login", "query"])
 def test_a_server_that_asks_for_a_file_gets_none(
     victim: Server, tmp_path: Path, opened: list[str], dialect: str, when: str
