@@ -37,7 +37,8 @@ from tests.support.servers import Handler, serving
 CONNECT_SECONDS = 1.5
 # What opening a session may take in all; most of it is the first import of a driver.
 BUDGET = sessions.OPEN_SECONDS + 5.0
-DIALLING = sorted(n for n, d in registry.all_dialects().items() if n != "duckdb")
+# DuckDB dials nothing; a dialect that is not live is not dialled.
+DIALLING = [n for n, d in registry.all_dialects().items() if d.declaration.live and n != "duckdb"]
 HOSTS = (
     *("db.example.com", "dbc-1.cloud.databricks.com", "myaccount.snowflakecomputing.com"),
     *("bigquery.googleapis.com", "bigquerystorage.googleapis.com", "oauth2.googleapis.com"),
