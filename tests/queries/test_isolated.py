@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -87,6 +88,10 @@ def test_a_killed_worker_is_replaced(live: Live) -> None:
 
 def workers() -> set[int]:
     """The processes of drivers that this process has, and that are no mere remnants."""
-    tasks = Path("/proc/self/task").iterdir()
-    mine = {pid for task in tasks for pid in (task / "children").read_text().split()}
-    return {int(pid) for pid in mine if b"isolation" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # threads and processes come and go meanwhile
+            for pid in (task / "children").read_text().split():
+                if b"isolation" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.add(int(pid))
+    return found
