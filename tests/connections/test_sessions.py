@@ -18,7 +18,7 @@ from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.observability import metrics
 from dragoman.secret import SecretStr
 from tests.dialects.fakes import FakeDialect, FakeSession
-from tests.queries.fakes import small_house
+from tests.queries.fakes import eventually, small_house
 from tests.support.bodies import body
 from tests.support.server import CONNECTIONS, Server
 from tests.support.servers import refusing
@@ -129,3 +129,23 @@ def test_the_api_answers_503_until_the_connection_changes(server: Server) -> Non
         assert changed.status_code == 200, changed.text
         assert server.root.post(path, json={"sql": "SELECT 1"}).status_code == 502
         assert 'dragoman_circuits_open{dialect="postgres"} 0.0' in server.root.get("/metrics").text
+
+
+@pytest.mark.parametrize("how", ["changed", "deleted"])
+def test_sessions_of_a_connection_end_when_it_does(server: Server, how: str) -> None:
+    made = server.root.post(CONNECTIONS, json=body("duckdb")).json()["data"]
+    path = f"{CONNECTIONS}/{made}"
+    asked = server.root.post(f"{path}/query", json={"sql": "SELECT 1"})
+    assert asked.status_code == 200, asked.text
+    shelves = server.house.sessions._shelves
+    (shelf,) = (shelf for owner, shelf in shelves.items() if owner[0] == made)
+    eventually(lambda: shelf.idle)  # it comes back when the answer is on its way already
+    (idle,) = shelf.idle
+    if how == "changed":
+        answer = server.root.patch(path, json={"queryTimeoutSeconds": 60})
+    else:
+        answer = server.root.delete(path)
+    assert answer.status_code == 200, answer.text
+    assert not shelf.idle
+    with pytest.raises(DatabaseFailure, match="closed"):
+        idle.session.ping()

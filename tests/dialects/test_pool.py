@@ -10,7 +10,13 @@ import pytest
 
 from dragoman.dialects import pool as pool_module
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
-from dragoman.dialects.pool import FRESH_SECONDS, PoolClosed, PoolTimeout, SessionPool
+from dragoman.dialects.pool import (
+    FRESH_SECONDS,
+    MAX_AGE_SECONDS,
+    PoolClosed,
+    PoolTimeout,
+    SessionPool,
+)
 from tests.dialects.fakes import FakeSession
 
 KEY = ("connection", 1, "UTC")
@@ -169,6 +175,17 @@ def test_a_session_that_was_idle_must_answer_before_it_is_lent() -> None:
     with pool.lease(KEY, opener, timeout=0.1) as other:
         assert other is opener.made[1]
     assert opener.made[0].closed
+
+
+def test_a_session_of_an_hour_is_not_kept() -> None:
+    clock = [0.0]
+    pool, opener = SessionPool(idle_seconds=1e9, clock=lambda: clock[0]), Opener()
+    for moment, made in ((0, 1), (MAX_AGE_SECONDS - 1, 1), (MAX_AGE_SECONDS + 1, 1), (4000, 2)):
+        clock[0] = moment
+        with pool.lease(KEY, opener):
+            assert len(opener.made) == made
+    assert opener.made[0].closed
+    assert not opener.made[1].closed
 
 
 def test_a_session_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,8 +128,7 @@ class MySQLSession(StreamingSession):
             if not exhausted and self._unread(cursor):
                 # Otherwise closing reads the rest of the rows, however many there are.
                 self._stop()
-            with contextlib.suppress(Exception):
-                cursor.close()
+            close_cursor(cursor)
         if self._connection.open:
             self._ask("ROLLBACK")
         else:
@@ -210,3 +209,13 @@ class MySQLSession(StreamingSession):
         with self._connection.cursor() as cursor:
             cursor.execute(sql, values or None)
             return list(cursor.fetchall())
+
+
+def close_cursor(cursor: Any) -> None:
+    """Close a cursor of pymysql; on a connection that is gone nothing of it goes on reading."""
+    result = cursor._result
+    try:
+        cursor.close()
+    except Exception:  # noqa: BLE001 - the connection's own end says that it is gone
+        if result is not None:
+            result.unbuffered_active = False  # otherwise its destructor reads on

@@ -20,6 +20,8 @@ from dragoman.dialects.bounded import within
 Key = tuple[Hashable, ...]
 Opener = Callable[[], Session]
 
+# What a driver leaks, and what a name meant when it was looked up, ends with the session.
+MAX_AGE_SECONDS: Final = 3600.0
 # A session that was used a moment ago is not asked whether it lives.
 FRESH_SECONDS: Final = 2.0
 PING_SECONDS: Final = 5.0
@@ -35,9 +37,10 @@ class PoolTimeout(Exception):
 
 @dataclass(slots=True)
 class _Idle:
-    """A session that nobody uses, since when, and the options it was opened with."""
+    """A session, since when nobody uses it, when it was opened, and with which options."""
 
     since: float
+    born: float
     variant: Hashable
     session: Session
 
@@ -63,7 +66,8 @@ class _Shelf:
 
 
 class SessionPool:
-    """At most `max_per_owner` sessions of an owner; idle ones end after `idle_seconds`.
+    """At most `max_per_owner` sessions of an owner; idle ones end after `idle_seconds`,
+    and each one when it comes back at the age of an hour.
 
     At most `max_waiting` callers of an owner wait for one; a further caller is refused at once.
     """
@@ -91,13 +95,14 @@ class SessionPool:
 
         Raises `PoolTimeout` (after `timeout` seconds), `PoolClosed`, and what `opener` raises.
         """
-        shelf, session = self._take(owner, variant, timeout)
-        if session is None:
+        shelf, lent = self._take(owner, variant, timeout)
+        if lent is None:
             session = self._opened(owner, shelf, opener)
+            lent = _Idle(0.0, self._clock(), variant, session)
         try:
-            yield session
+            yield lent.session
         finally:
-            self._give_back(owner, shelf, _Idle(0.0, variant, session))
+            self._give_back(owner, shelf, lent)
 
     def drop(self, prefix: Key) -> None:
         """Forget the sessions whose owner begins so; those lent out end when they come back."""
@@ -122,7 +127,7 @@ class SessionPool:
             self._changed.notify_all()
         _close(ended)
 
-    def _take(self, owner: Key, variant: Hashable, timeout: float) -> tuple[_Shelf, Session | None]:
+    def _take(self, owner: Key, variant: Hashable, timeout: float) -> tuple[_Shelf, _Idle | None]:
         """An idle session that lives, or a place for a new one (None)."""
         while True:
             shelf, found, ended = self._pick(owner, variant, timeout)
@@ -130,7 +135,7 @@ class SessionPool:
             if found is None:
                 return shelf, None
             if self._clock() - found.since < FRESH_SECONDS or _lives(found.session):
-                return shelf, found.session
+                return shelf, found
             _close([found.session])
             self._release(owner, shelf)
 
@@ -176,7 +181,8 @@ class SessionPool:
             raise
 
     def _give_back(self, owner: Key, shelf: _Shelf, lent: _Idle) -> None:
-        usable = self._usable(shelf, lent.session)
+        young = self._clock() - lent.born < MAX_AGE_SECONDS
+        usable = young and self._usable(shelf, lent.session)
         with self._changed:
             usable = usable and not (self._closed or shelf.dropped)
             if usable:

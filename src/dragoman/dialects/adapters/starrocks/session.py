@@ -8,7 +8,6 @@ Sources: StarRocks documentation, "System variables" and "KILL"; its file ErrorC
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 import socket
@@ -23,7 +22,7 @@ from dragoman.dialects.arrow_rows import Column, decimal_type, parsed, values
 from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
-from dragoman.dialects.mysql_session import MySQLSession
+from dragoman.dialects.mysql_session import MySQLSession, close_cursor
 from dragoman.dialects.mysql_types import Types
 from dragoman.dialects.network import Address, Network, TlsPolicy
 from dragoman.dialects.streaming import Attempt, timed_out
@@ -164,8 +163,7 @@ class StarRocksSession(MySQLSession):
         if cursor is not None:
             if not exhausted and self._unread(cursor):
                 self._stop()
-            with contextlib.suppress(Exception):
-                cursor.close()
+            close_cursor(cursor)
         if not self._connection.open:
             self.broken = True
 
