@@ -156,7 +156,7 @@ def _by_http(ask: Callable[..., Any], threads: int) -> Make:
         settings = subject.target.settings
         engine = Engine(
             HOST, settings["port"], settings["database"], settings["username"],
-            subject.target.password.reveal(), subject.policy.tls.ca_file,
+            subject.target.password.reveal(), subject.network.tls.ca_file,
         )  # fmt: skip
         with ThreadPoolExecutor(threads) as pool:
             deque(pool.map(lambda sql: ask(engine, sql), statements), 0)

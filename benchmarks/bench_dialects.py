@@ -31,7 +31,7 @@ def measure(options: Options) -> Iterator[Finding]:
 def _compare(name: str, case: dialects.Case, rows: int, rounds: int) -> Iterator[Finding]:
     subject, sql = case.subject, case.statement(rows)
     # What the server opens: in a process of its own where the dialect says so.
-    session = subject.dialect.open_session(subject.target, subject.policy, subject.options())
+    session = subject.dialect.open_session(subject.target, subject.network, subject.options())
     inner = subject.connect() if subject.dialect.declaration.isolated else session
     ours: list[tuple[float, ...]] = []
     floor: list[tuple[float, ...]] = []

@@ -160,20 +160,17 @@ def clickhouse(home: Path, _: Certificates) -> Generator[Case]:
 @contextlib.contextmanager
 def trino(home: Path, made: Certificates) -> Generator[Case]:
     """The real server, without TLS."""
-    from tests.engines.support.relay import Relay
     from tests.engines.support.trino import run_trino, trino_subject
 
     with run_trino(made) as engine:
         plain: Any = engine.plain
-        relay = Relay(plain.port)
-        subject = trino_subject(plain, relay, plain)
+        subject = trino_subject(plain, plain)
         yield Case(
             subject,
             Words(),
             lambda _, rows: drivers.trino(plain.port, plain.username, rows),
             subject.numbers,
         )
-        relay.cut()
 
 
 @contextlib.contextmanager
@@ -204,20 +201,11 @@ def mssql(home: Path, made: Certificates) -> Generator[Case]:
 @contextlib.contextmanager
 def snowflake(home: Path, _: Certificates) -> Generator[Case]:
     """An emulator (fakesnow), with TLS."""
-    from dragoman.dialects import registry
     from tests.engines.support.snowflake import run_snowflake
 
     with run_snowflake() as front:
-        network: Any = front.network()
-        subject = Subject(
-            registry.get("snowflake"),
-            front.target,
-            network,
-            sleep="",
-            numbers=_generator,
-            writes=(),
-        )
-        yield Case(subject, Words(), drivers.snowflake, _generator)
+        subject = front.subject()
+        yield Case(subject, Words(), drivers.snowflake, subject.numbers)
 
 
 @contextlib.contextmanager
@@ -266,7 +254,3 @@ CASES: dict[str, Start] = {
     "exasol (stub)": exasol,
     "starrocks (stub)": starrocks,
 }
-
-
-def _generator(rows: int) -> str:
-    return f"(SELECT seq4() AS n FROM TABLE(GENERATOR(ROWCOUNT => {rows})))"

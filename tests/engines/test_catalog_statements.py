@@ -17,7 +17,6 @@ from dragoman.dialects.names import compile_patterns
 from tests.engines.conformance import Subject
 from tests.engines.support import clickhouse, trino
 from tests.engines.support.redshift import redshift_subject
-from tests.engines.support.relay import Relay
 from tests.support.engines import Engine
 
 FEW, MANY = 2, 60
@@ -86,9 +85,8 @@ def test_clickhouse(clickhouse_server: Engine, posts: list[str]) -> None:
     clickhouse.ask(clickhouse_server, "DROP DATABASE many")
 
 
-def test_trino(trino_server: Any, relay: Callable[[Engine], Relay], posts: list[str]) -> None:
-    plain = trino_server.plain
-    subject = trino.trino_subject(plain, relay(plain), plain)
+def test_trino(trino_server: Any, posts: list[str]) -> None:
+    subject = trino.trino_subject(trino_server.plain, trino_server.plain)
     trino.ask(trino_server, "CREATE SCHEMA memory.many")
 
     def make(numbers: range) -> None:

@@ -46,7 +46,7 @@ every = pytest.mark.parametrize("silent", SUBJECTS, indirect=True)
 def opened(subject: Subject) -> Session:
     """As the server opens it."""
     options = subject.options(timeout_seconds=LIMIT)
-    return subject.dialect.open_session(subject.target, subject.policy, options)
+    return subject.dialect.open_session(subject.target, subject.network, options)
 
 
 def failure(work: Callable[[], Any]) -> float:
