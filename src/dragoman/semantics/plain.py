@@ -8,7 +8,8 @@ from typing import Any, TypeGuard
 
 def is_map(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Whether it is a map; keys of plain data are text."""
-    return isinstance(value, Mapping)
+    # The first question is cheap, and nearly always enough.
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
@@ -33,6 +34,8 @@ def items(value: object) -> list[Any]:
 
 def texts(value: object) -> tuple[str, ...]:
     """The texts of a list; one text alone counts as a list of it."""
+    if value is None:
+        return ()
     if isinstance(value, str):
         return (value,)
     return tuple(item for item in items(value) if isinstance(item, str))

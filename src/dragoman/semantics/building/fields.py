@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any
 
 from dragoman.semantics.building import parts
@@ -38,109 +39,82 @@ _HINTS = {
     "array": DataType.ARRAY,
     "json": DataType.JSON,
 }
-_BASE = frozenset(
-    (
-        *("label", "description", "group_label", "view_label", "hidden", "ignored", "aliases"),
-        *("tags", "synonyms", "format", "display_order", "required_access_grants"),
-        *("mask_unless_access_grants", "ai_context", "suggest_from_field", "suggest_from_topic"),
-        *("suggestion_list", "drill_fields", "extends", "ignore_from_extended", "sql", "type"),
-    )
-)
-_DIMENSION = _BASE | {
-    *("primary_key", "timeframes", "convert_tz", "groups", "else", "bin_boundaries", "duration"),
-    *("level_of_detail", "dynamic_top_n", "order_by_field", "parent_field", "nested_on_field"),
-    "custom_primary_key_sql_for_quick_aggs",
-}
-_MEASURE = _BASE | {
-    *("aggregate_type", "filters", "percentile", "custom_primary_key_sql", "level_of_detail"),
-}
-_FILTER = _BASE | {"default_filter", "bind_to", "filter_single_select_only"}
+# For each key of a definition: the attribute it becomes, and how it is read.
+Reader = tuple[str, Callable[[Definition, str], Any]]
+
+
+def _text(of: Definition, key: str) -> str | None:
+    return text(of.get(key))
+
+
+def _texts(of: Definition, key: str) -> tuple[str, ...]:
+    return texts(of.get(key))
+
+
+def _readers(read: Callable[[Definition, str], Any], *keys: str) -> dict[str, Reader]:
+    return {key: (key, read) for key in keys}
+
+
+def _true(of: Definition, key: str) -> bool:
+    return parts.flag(of, key, default=True)
+
+
+def _one_of(kind: type[StrEnum]) -> Callable[[Definition, str], Any]:
+    return lambda of, key: parts.choice(of, key, kind)
+
+
+def _some_of(kind: type[StrEnum]) -> Callable[[Definition, str], Any]:
+    return lambda of, key: parts.choices(of, key, kind)
+
+
+# Keys that merging has followed, and the hint that goes with the type of the column.
+_FOLLOWED = frozenset(("ignored", "extends", "ignore_from_extended", "type"))
 
 
 def dimension(view: str, name: str, of: Definition, column_type: str | None) -> Dimension:
     """A dimension. `column_type`: of the schema's column, where the dimension is that column."""
-    return Dimension(
-        **_base(view, name, of, _DIMENSION),
-        sql=parts.sql(of, "sql"),
-        type=_data_type(of, column_type),
-        primary_key=parts.flag(of, "primary_key"),
-        timeframes=parts.choices(of, "timeframes", Grain) if "timeframes" in of else None,
-        convert_tz=parts.flag(of, "convert_tz", default=True),
-        groups=_groups(of),
-        otherwise=text(of.get("else")),
-        bins=_bins(of),
-        duration=_duration(of),
-        level_of_detail=_level_of_detail(of),
-        dynamic_top_n=_top_n(of),
-        order_by_field=parts.optional_reference(of, "order_by_field"),
-        parent_field=parts.optional_reference(of, "parent_field"),
-        nested_on_field=parts.optional_reference(of, "nested_on_field"),
-        custom_primary_key_sql_for_quick_aggs=parts.sql(
-            of, "custom_primary_key_sql_for_quick_aggs"
-        ),
-    )
+    kind = _data_type(of, column_type)
+    return Dimension(view=view, name=name, type=kind, **_read(of, _DIMENSION))
 
 
 def measure(view: str, name: str, of: Definition) -> Measure:
     """A measure."""
-    aggregate = parts.choice(of, "aggregate_type", Aggregate)
-    percentile = parts.number(of, "percentile")
+    made = Measure(view=view, name=name, **_read(of, _MEASURE))
+    aggregate, percentile = made.aggregate_type, made.percentile
     if aggregate is not None and aggregate.is_percentile and percentile is None:
         raise BadDefinition(
             ("aggregate_type",), f"`{aggregate}` needs `percentile`", "Add `percentile: 95`."
         )
     if percentile is not None and not 0 <= percentile <= 100:
         raise BadDefinition(("percentile",), "`percentile` goes from 0 to 100", "Write `95`.")
-    return Measure(
-        **_base(view, name, of, _MEASURE),
-        sql=parts.sql(of, "sql"),
-        aggregate_type=aggregate,
-        filters=parts.filters(of, "filters"),
-        percentile=percentile,
-        custom_primary_key_sql=parts.sql(of, "custom_primary_key_sql"),
-        level_of_detail=_level_of_detail(of),
-    )
+    return made
 
 
 def filter_field(view: str, name: str, of: Definition) -> FilterField:
     """A filter-only field."""
-    return FilterField(
-        **_base(view, name, of, _FILTER),
-        type=parts.choice(of, "type", FilterType) or FilterType.STRING,
-        default_filter=parts.expression(of, "default_filter"),
-        bind_to=parts.references(of, "bind_to"),
-        filter_single_select_only=parts.flag(of, "filter_single_select_only"),
-    )
+    return FilterField(view=view, name=name, **_read(of, _FILTER))
 
 
-def _base(view: str, name: str, of: Definition, known: frozenset[str]) -> dict[str, Any]:
-    return {
-        "view": view,
-        "name": name,
-        "label": text(of.get("label")),
-        "description": text(of.get("description")),
-        "group_label": text(of.get("group_label")),
-        "view_label": text(of.get("view_label")),
-        "hidden": parts.flag(of, "hidden"),
-        "aliases": texts(of.get("aliases")),
-        "tags": texts(of.get("tags")),
-        "synonyms": texts(of.get("synonyms")),
-        "format": text(of.get("format")),
-        "display_order": parts.number(of, "display_order"),
-        "required_access_grants": parts.names(of, "required_access_grants"),
-        "mask_unless_access_grants": parts.names(of, "mask_unless_access_grants"),
-        "ai_context": text(of.get("ai_context")),
-        "suggest_from_field": parts.optional_reference(of, "suggest_from_field"),
-        "suggest_from_topic": text(of.get("suggest_from_topic")),
-        "suggestion_list": _suggestions(of),
-        "drill_fields": texts(of.get("drill_fields")),
-        "extra": parts.rest(of, known),
-    }
+def _read(of: Definition, readers: Mapping[str, Reader]) -> dict[str, Any]:
+    """The attributes of what is said; the rest has its defaults, what is not known is `extra`."""
+    made: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for key, value in of.items():
+        known = readers.get(key)
+        if known is None:
+            if key not in _FOLLOWED:
+                extra[key] = value
+        elif value is not None:
+            attribute, read = known
+            made[attribute] = read(of, key)
+    if extra:
+        made["extra"] = extra
+    return made
 
 
-def _suggestions(of: Definition) -> tuple[Suggestion, ...]:
+def _suggestions(of: Definition, key: str) -> tuple[Suggestion, ...]:
     made: list[Suggestion] = []
-    for item in items(of.get("suggestion_list")):
+    for item in items(of.get(key)):
         one = mapping(item)
         value = text(one.get("value") if one else item)
         if value is not None:
@@ -159,62 +133,52 @@ def _data_type(of: Definition, column_type: str | None) -> DataType:
     return DataType.NUMBER if of.get("duration") else DataType.UNKNOWN
 
 
-def _groups(of: Definition) -> tuple[Grouping, ...]:
+def _groups(of: Definition, key: str) -> tuple[Grouping, ...]:
     made: list[Grouping] = []
-    for at, item in enumerate(items(of.get("groups"))):
+    for at, item in enumerate(items(of.get(key))):
         one = mapping(item)
         name = text(one.get("name"))
         if name is None:
-            raise BadDefinition(("groups", at), "A group needs a name", "Add `name: …`.")
+            raise BadDefinition((key, at), "A group needs a name", "Add `name: …`.")
         try:
             inside = filter_expression(one.get("filter"))
         except BadDefinition as bad:
-            raise bad.under("groups", at, "filter") from None
+            raise bad.under(key, at, "filter") from None
         if inside is None:
-            raise BadDefinition(("groups", at), "A group needs a filter", "Add `filter: {is: …}`.")
+            raise BadDefinition((key, at), "A group needs a filter", "Add `filter: {is: …}`.")
         made.append(Grouping(name, inside))
     return tuple(made)
 
 
-def _bins(of: Definition) -> tuple[float, ...]:
-    values = items(of.get("bin_boundaries"))
+def _bins(of: Definition, key: str) -> tuple[float, ...]:
+    values = items(of.get(key))
     for at, value in enumerate(values):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise BadDefinition(
-                ("bin_boundaries", at), "A boundary must be a number", "Write `18`."
-            )
+            raise BadDefinition((key, at), "A boundary must be a number", "Write `18`.")
     if values != sorted(set(values)):
-        raise BadDefinition(
-            ("bin_boundaries",), "Boundaries must ascend, each once", f"{sorted(set(values))}"
-        )
+        raise BadDefinition((key,), "Boundaries must ascend, each once", f"{sorted(set(values))}")
     return tuple(values)
 
 
-def _duration(of: Definition) -> Duration | None:
-    value = of.get("duration")
-    if value is None:
-        return None
-    said = mapping(value)
+def _duration(of: Definition, key: str) -> Duration:
+    said = mapping(of.get(key))
     start, end = text(said.get("sql_start")), text(said.get("sql_end"))
     if start is None or end is None:
         fix = "Add `sql_start: ${first}` and `sql_end: ${second}`."
-        raise BadDefinition(("duration",), "A duration needs a start and an end", fix)
+        raise BadDefinition((key,), "A duration needs a start and an end", fix)
     try:
         intervals = parts.choices(said, "intervals", Interval)
     except BadDefinition as bad:
-        raise bad.under("duration") from None
+        raise bad.under(key) from None
     return Duration(sql_text(start), sql_text(end), intervals or tuple(Interval))
 
 
-def _level_of_detail(of: Definition) -> LevelOfDetail | None:
-    value = of.get("level_of_detail")
-    if value is None:
-        return None
-    said = mapping(value)
+def _level_of_detail(of: Definition, key: str) -> LevelOfDetail:
+    said = mapping(of.get(key))
     scopes = [scope for scope in LodScope if scope.value in said]
     if len(scopes) != 1:
         raise BadDefinition(
-            ("level_of_detail",),
+            (key,),
             "A level of detail has one of fixed, always_include and always_exclude",
             "Write `fixed: [field]`.",
         )
@@ -222,24 +186,60 @@ def _level_of_detail(of: Definition) -> LevelOfDetail | None:
         aggregate = parts.choice(said, "aggregate_type", Aggregate)
         fields = parts.references(said, scopes[0].value)
     except BadDefinition as bad:
-        raise bad.under("level_of_detail") from None
+        raise bad.under(key) from None
     if aggregate is None:
-        raise BadDefinition(
-            ("level_of_detail",), "A level of detail needs `aggregate_type`", "Add it: `sum`."
-        )
+        raise BadDefinition((key,), "A level of detail needs `aggregate_type`", "Add it: `sum`.")
     return LevelOfDetail(aggregate, scopes[0], fields)
 
 
-def _top_n(of: Definition) -> DynamicTopN | None:
-    value = of.get("dynamic_top_n")
-    if value is None:
-        return None
-    said: Mapping[str, Any] = mapping(value)
+def _top_n(of: Definition, key: str) -> DynamicTopN:
+    said = mapping(of.get(key))
     n = parts.whole(said, "n")
     if n is None or n < 1:
-        raise BadDefinition(("dynamic_top_n",), "`n` must be a whole number above 0", "`n: 10`")
+        raise BadDefinition((key,), "`n` must be a whole number above 0", "`n: 10`")
     try:
         by = parts.reference(said.get("by"), "by")
     except BadDefinition as bad:
-        raise bad.under("dynamic_top_n") from None
+        raise bad.under(key) from None
     return DynamicTopN(n, by, parts.flag(said, "desc", default=True), text(said.get("else")))
+
+
+_BASE: dict[str, Reader] = {
+    **_readers(_text, "label", "description", "group_label", "view_label", "format", "ai_context"),
+    **_readers(_text, "suggest_from_topic"),
+    **_readers(_texts, "aliases", "tags", "synonyms", "drill_fields"),
+    **_readers(parts.flag, "hidden"),
+    **_readers(parts.number, "display_order"),
+    **_readers(parts.names, "required_access_grants", "mask_unless_access_grants"),
+    **_readers(parts.optional_reference, "suggest_from_field"),
+    "suggestion_list": ("suggestion_list", _suggestions),
+}
+_DIMENSION: dict[str, Reader] = {
+    **_BASE,
+    **_readers(parts.sql, "sql", "custom_primary_key_sql_for_quick_aggs"),
+    **_readers(parts.flag, "primary_key"),
+    **_readers(_true, "convert_tz"),
+    **_readers(parts.optional_reference, "order_by_field", "parent_field", "nested_on_field"),
+    **_readers(_some_of(Grain), "timeframes"),
+    "groups": ("groups", _groups),
+    "else": ("otherwise", _text),
+    "bin_boundaries": ("bins", _bins),
+    "duration": ("duration", _duration),
+    "level_of_detail": ("level_of_detail", _level_of_detail),
+    "dynamic_top_n": ("dynamic_top_n", _top_n),
+}
+_MEASURE: dict[str, Reader] = {
+    **_BASE,
+    **_readers(parts.sql, "sql", "custom_primary_key_sql"),
+    **_readers(_one_of(Aggregate), "aggregate_type"),
+    **_readers(parts.filters, "filters"),
+    **_readers(parts.number, "percentile"),
+    "level_of_detail": ("level_of_detail", _level_of_detail),
+}
+_FILTER: dict[str, Reader] = {
+    **_BASE,
+    **_readers(_one_of(FilterType), "type"),
+    **_readers(parts.expression, "default_filter"),
+    **_readers(parts.references, "bind_to"),
+    **_readers(parts.flag, "filter_single_select_only"),
+}

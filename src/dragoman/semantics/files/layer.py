@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,23 @@ class FilesLayer:
     def _name(self, path: FilePath) -> str:
         return view_name(path, self._text(path.key), self._knows)
 
+    def _view_key(self, name: str) -> str | None:
+        """The file of a view: most are called like it, so that no other needs to be opened."""
+        if self._views is not None:
+            return self._views.get(name)
+        likely = (name, name.rpartition("__")[2])
+        for path in (p for base in likely for p in self._by_base.get(base, ())):
+            if self._name(path) == name:
+                return path.key
+        return self._view_files().get(name)
+
+    @functools.cached_property
+    def _by_base(self) -> dict[str, list[FilePath]]:
+        found: dict[str, list[FilePath]] = {}
+        for path in self._of(lambda kind: kind.is_view):
+            found.setdefault(path.name, []).append(path)
+        return found
+
     def _view_files(self) -> dict[str, str]:
         if self._views is None:
             views: dict[str, str] = {}
@@ -149,7 +167,7 @@ class FilesLayer:
 
     def view(self, name: str) -> ViewSource | None:
         """One view."""
-        key = self._view_files().get(name)
+        key = self._view_key(name)
         source = self.file(key) if key else None
         return ViewSource(name, source.path.key, source.data) if source else None
 
