@@ -18,7 +18,7 @@ options+=(--python-version 3.11)
 "$uv" "${options[@]}" pyproject.toml --constraint requirements/runtime.txt \
     --extra athena --extra bigquery --extra clickhouse --extra exasol --extra mysql --extra oracle \
     --extra snowflake --extra trino --extra redis --extra demo --extra chart \
-    --group test --group lint --group docs --group build \
+    --group test --group bench --group lint --group docs --group build \
     --output-file requirements/dev.txt
 "$uv" "${options[@]}" pyproject.toml --constraint requirements/runtime.txt \
     --extra all --extra redis --output-file requirements/all.txt
