@@ -26,6 +26,7 @@ from dragoman.catalog import routes as catalog_routes
 from dragoman.catalog import service as catalog_service
 from dragoman.connections import dialect_routes, environment_routes, events, secrets
 from dragoman.connections import routes as connection_routes
+from dragoman.dbt import routes as dbt_routes
 from dragoman.dialects.breaker import Circuits
 from dragoman.dialects.network import TlsPolicy
 from dragoman.dialects.pool import SessionPool
@@ -71,6 +72,7 @@ RESOURCES = (
     run_routes.ROUTES,
     job_routes.ROUTES,
     git_routes.ROUTES,
+    dbt_routes.ROUTES,
     system_routes.ROUTES,
     system_egress.ROUTES,
 )

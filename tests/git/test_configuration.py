@@ -10,8 +10,7 @@ from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from dragoman.app import SEALED
-from dragoman.git import hosts
-from dragoman.gitremote import parse_address
+from dragoman.gitremote import hosts, parse_address
 from dragoman.vault import KEY_FILE_NAME, KeyRing, rotation, update_keyring
 from tests.git.conftest import new_model
 from tests.support.clients import assert_error

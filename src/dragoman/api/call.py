@@ -85,12 +85,13 @@ class Call:
             found[name] = value
         return found
 
-    async def body(self) -> bytes:
+    async def body(self, limit: int | None = None) -> bytes:
         """The body, whatever its declared type: what is not JSON is refused when it is decoded.
 
-        Raises `PayloadTooLarge`, `RequestTimeout`.
+        `limit`: of a route that takes more bytes than others. Raises `PayloadTooLarge`,
+        `RequestTimeout`.
         """
-        limit = self.house.settings.max_body_bytes
+        limit = limit or self.house.settings.max_body_bytes
         parts: list[bytes] = []
         size = 0
         try:

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from dragoman.api.errors import BadRequest
-from dragoman.git.hosts import is_web_url
 from dragoman.git.records import PRIVATE_KEY, TOKEN, Configuration
 from dragoman.git.schemas import GitBody
 from dragoman.gitremote import DeployKey, GitFailure, generate_key, load_key, parse_address
+from dragoman.gitremote.hosts import is_web_url
 from dragoman.secret import SecretStr
 
 _DEFAULTS: Mapping[str, Any] = {

@@ -8,9 +8,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from dragoman.git import hosts
 from dragoman.git.tables import model_git as table
-from dragoman.gitremote import RepositoryAddress, parse_address
+from dragoman.gitremote import RepositoryAddress, hosts, parse_address
 from dragoman.store import UnitOfWork
 from dragoman.vault import Context
 

@@ -16,12 +16,12 @@ from sqlalchemy import update
 from dragoman import audit
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest
-from dragoman.git import hosts, plan, records, state, texts
+from dragoman.git import plan, records, state, texts
 from dragoman.git.plan import Plan, Was
 from dragoman.git.records import Configuration
 from dragoman.git.state import State
 from dragoman.git.tables import model_git
-from dragoman.gitremote import Access, Author, Moved, Remote, Snapshot
+from dragoman.gitremote import Access, Author, Moved, Remote, Snapshot, hosts
 from dragoman.gitremote.failures import missing
 from dragoman.identity import service as identity
 from dragoman.models import service as models

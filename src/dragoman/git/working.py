@@ -12,10 +12,11 @@ from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.api.errors import ApiError, BadRequest, Forbidden
 from dragoman.dialects.failures import DatabaseFailure
-from dragoman.git import hosts, service, state
+from dragoman.git import service, state
 from dragoman.git.records import Configuration, load
 from dragoman.git.schemas import CommitAnswer, CommitBody
 from dragoman.git.syncing import Desk, Line, Outcome, Syncing
+from dragoman.gitremote import hosts
 from dragoman.house import House
 from dragoman.jobs import Context, JobFailed
 from dragoman.models import service as models

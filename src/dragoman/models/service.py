@@ -14,7 +14,7 @@ from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, NotFound
 from dragoman.models import names
-from dragoman.models.access import branch_of, check, get, on_branch
+from dragoman.models.access import branch_of, check, editable, get, on_branch
 from dragoman.models.branches import (
     base_of,
     branches_of,
@@ -70,6 +70,7 @@ __all__ = [
     "create",
     "delete",
     "delete_branch",
+    "editable",
     "files",
     "find",
     "follow_connection",

@@ -9,7 +9,7 @@ import re
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from dragoman.gitremote import RepositoryAddress
+from dragoman.gitremote.address import RepositoryAddress
 
 Provider = Literal["github", "gitlab", "azure_devops", "bitbucket", "bitbucket_datacenter"]
 Choice = Provider | Literal["auto"]
