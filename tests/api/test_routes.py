@@ -27,6 +27,11 @@ GIT = {
     "gitServiceProvider", "modelPath", "publicKey", "requirePullRequest", "sshUrl", "webUrl",
     "webhookUrl",
 }  # fmt: skip
+DBT = "/api/v1/connections/{id}/dbt"
+ENVIRONMENT = {
+    "id", "isDefaultEnvironment", "name", "ownerId", "targetDatabase", "targetName", "targetRole",
+    "targetSchema", "variables",
+}  # fmt: skip
 # The published operations that exist here: method, path and id, and the answer's required keys.
 CONTRACT = {
     ("GET", "/api/v1/connections"): ("connectionsList", {"connections"}),
@@ -97,6 +102,21 @@ CONTRACT = {
         {"cache_reset", "success"},
     ),
     ("GET", "/api/v1/jobs/{jobId}/status"): ("jobsGetStatus", {"job_id", "status"}),
+    ("GET", DBT): ("connectionsDbtGet", {"supportsDbt"}),
+    ("PUT", DBT): ("connectionsDbtUpdate", {"message", "success"}),
+    ("DELETE", DBT): ("connectionsDbtDelete", {"message", "success"}),
+    ("GET", f"{DBT}/environments"): ("connectionsDbtEnvironmentsList", {"pageInfo", "records"}),
+    ("POST", f"{DBT}/environments"): ("connectionsDbtEnvironmentsCreate", ENVIRONMENT),
+    ("PUT", f"{DBT}/environments/{{environmentId}}"): (
+        "connectionsDbtEnvironmentsUpdate",
+        ENVIRONMENT,
+    ),
+    ("DELETE", f"{DBT}/environments/{{environmentId}}"): (
+        "connectionsDbtEnvironmentsDelete",
+        {"message", "success"},
+    ),
+    ("POST", f"{MODEL}/branch/{{branchName}}/dbt"): ("modelsBranchDbt", {"success"}),
+    ("GET", f"{MODEL}/dbt-exposures"): ("modelsDbtExposures", {"pageInfo", "records"}),
     ("GET", f"{MODEL}/git"): ("modelsGitGet", GIT),
     ("POST", f"{MODEL}/git"): ("modelsGitCreate", GIT),
     ("PATCH", f"{MODEL}/git"): ("modelsGitUpdate", GIT),

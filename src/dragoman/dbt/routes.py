@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 async def get(call: Call) -> Response:
-    connection_id = call.id("connectionId")
+    connection_id = call.id()
 
     def work(unit: UnitOfWork) -> object:
         found = projects.connection_of(unit, call.principal, connection_id)
@@ -49,7 +49,7 @@ async def get(call: Call) -> Response:
 
 
 async def put(call: Call) -> Response:
-    connection_id = call.id("connectionId")
+    connection_id = call.id()
     body = typed(await call.json(), DbtUpdate)
 
     def work(unit: UnitOfWork) -> None:
@@ -61,7 +61,7 @@ async def put(call: Call) -> Response:
 
 
 async def delete(call: Call) -> Response:
-    connection_id = call.id("connectionId")
+    connection_id = call.id()
 
     def work(unit: UnitOfWork) -> None:
         found = projects.connection_of(unit, call.principal, connection_id)
@@ -73,7 +73,7 @@ async def delete(call: Call) -> Response:
 
 async def upload(call: Call) -> Response:
     """A manifest alone, or an object with the keys `manifest` and `catalog`."""
-    connection_id = call.id("connectionId")
+    connection_id = call.id()
     await call.read(lambda unit: projects.connection_of(unit, call.principal, connection_id))
     raw = await call.body(ARTIFACT_BYTES)
     manifest, catalog = await _off_loop(call, partial(_parts, raw))
@@ -102,7 +102,7 @@ def _parts(raw: bytes) -> tuple[bytes, bytes | None]:
 
 
 async def list_environments(call: Call) -> Response:
-    connection_id = call.id("connectionId")
+    connection_id = call.id()
     query = call.query()
     direction = _one_of(query, "sortDirection", ("desc", "asc"))
     _one_of(query, "sortField", ("name",))
@@ -118,7 +118,7 @@ async def list_environments(call: Call) -> Response:
 
 
 async def create_environment(call: Call) -> Response:
-    connection_id = call.id("connectionId")
+    connection_id = call.id()
     body = typed(await call.json(), EnvironmentBody)
 
     def work(unit: UnitOfWork) -> EnvironmentRow:
@@ -129,7 +129,7 @@ async def create_environment(call: Call) -> Response:
 
 
 async def update_environment(call: Call) -> Response:
-    connection_id, environment_id = call.id("connectionId"), call.id("environmentId")
+    connection_id, environment_id = call.id(), call.id("environmentId")
     body = typed(await call.json(), EnvironmentBody)
 
     def work(unit: UnitOfWork) -> EnvironmentRow:
@@ -142,7 +142,7 @@ async def update_environment(call: Call) -> Response:
 
 
 async def delete_environment(call: Call) -> Response:
-    connection_id, environment_id = call.id("connectionId"), call.id("environmentId")
+    connection_id, environment_id = call.id(), call.id("environmentId")
 
     def work(unit: UnitOfWork) -> None:
         found = environments.connection_of(unit, call.principal, connection_id)
@@ -229,7 +229,7 @@ async def _off_loop(call: Call, work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(call.house.blocking, work)
 
 
-_PATH = "/api/v1/connections/{connectionId}/dbt"
+_PATH = "/api/v1/connections/{id}/dbt"
 _ENVIRONMENTS = _PATH + "/environments"
 _MODEL = "/api/v1/models/{modelId}"
 _ADMIN = Permission.CONNECTIONS_UPDATE
@@ -248,6 +248,15 @@ _PAGING = (
 _BY_NAME = Parameter("sortField", "What to sort by.", {"type": "string", "enum": ["name"]})
 
 
+# One of two shapes: with a project, or with a message that says why there is none.
+_SHOWN: dict[str, Any] = {
+    "type": "object",
+    "properties": {"supportsDbt": {"type": "boolean"}, "message": {"type": "string"}},
+    "required": ["supportsDbt"],
+    "anyOf": [{"required": ["sshUrl", "branch"]}, {"required": ["message"]}],
+}
+
+
 def _route(
     method: str, path: str, handler: Any, permission: Permission, *words: str, **more: Any
 ) -> Route:
@@ -257,12 +266,7 @@ def _route(
 ROUTES = (
     _route(
         "GET", _PATH, get, _ADMIN, "connectionsDbtGet", "Get dbt configuration",
-        answer={
-            "anyOf": [
-                {"type": "object", "required": ["supportsDbt", "sshUrl", "branch"]},
-                {"type": "object", "required": ["supportsDbt", "message"]},
-            ]
-        },
+        answer=_SHOWN,
     ),
     _route(
         "PUT", _PATH, put, _ADMIN, "connectionsDbtUpdate", "Update dbt configuration",
