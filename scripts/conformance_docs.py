@@ -52,6 +52,8 @@ def lacking(declaration: Declaration) -> str:
 
 def runs(declaration: Declaration) -> str:
     """The last recorded runs of a dialect, and what they showed."""
+    if not declaration.live:
+        return "This version does not dial it, so the suite has not been run."
     found = subjects_of(declaration.name)
     if not found:
         return (

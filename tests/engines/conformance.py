@@ -16,7 +16,6 @@ from dragoman.secret import SecretStr
 from tests.support.engines import Engine
 
 __all__ = ["Subject", "rows", "until"]
-SLOW_MACHINE = 3.0  # seconds on top of a limit before a test calls it late
 
 
 @dataclass(frozen=True)
