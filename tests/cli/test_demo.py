@@ -48,6 +48,9 @@ def test_again_and_as_json(tmp_path: Path, home: Path) -> None:
     again = demo(tmp_path / "demo", "--json")
     told = json.loads(again.stdout)
     assert [row["line_items"] for row in told["rows"]] == [14876, 348, 29181, 14902]
+    # Asked in fields over three tables: no order is counted twice.
+    best = told["answer"][0]
+    assert (best["nation.n_name"], best["orders.count"]) == ("CANADA", 775)
 
 
 @pytest.mark.engine("postgres")
@@ -57,6 +60,9 @@ def test_on_postgres(tmp_path: Path, home: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert [row["line_items"] for row in told["rows"]] == [14876, 348, 29181, 14902]
+    # Asked in fields over three tables: no order is counted twice.
+    best = told["answer"][0]
+    assert (best["nation.n_name"], best["orders.count"]) == ("CANADA", 775)
     statuses = {stage["stage"]: stage["status"] for stage in told["stages"]}
     assert statuses["authentication"] == "passed"
 

@@ -120,6 +120,8 @@ def _database(dialect: Engine, home: Path) -> Generator[dict[str, Any]]:
             "username": reader.username,
             "passwordUnencrypted": reader.password,
             "defaultSchema": "public",
+            # The question below names its views without their schema.
+            "alwaysScopeViewNames": False,
         }
 
 
@@ -162,7 +164,26 @@ def _show(client: Client, body: dict[str, Any], out: Output) -> dict[str, Any]:
     with step("Ask, rows as Arrow: POST /api/v1/connections/{id}/query"):
         names, rows = client.arrow(f"{path}/query", {"sql": SQL})
     _print(out, names, rows)
-    return {"id": connection_id, "stages": diagnosis["stages"], "rows": rows}
+    asked = _ask_in_fields(client, connection_id, out)
+    return {"id": connection_id, "stages": diagnosis["stages"], "rows": rows, **asked}
+
+
+def _ask_in_fields(client: Client, connection_id: str, out: Output) -> dict[str, Any]:
+    """A model over the connection, and a question over three of its tables."""
+    from dragoman.cli import demo_question
+    from dragoman.cli.charts import bars
+
+    with step("Wait for its schema model"):
+        demo_question.wait_for_schema(client, connection_id)
+    with step("Add joins, keys and a measure: POST /api/v1/models/{id}/yaml"):
+        model_id = demo_question.make_model(client, connection_id)
+    with step("Ask in fields: POST /api/v1/query/run"):
+        sql, rows = demo_question.ask(client, model_id)
+    if not out.as_json:
+        print(f"\n{sql}\n")
+        _print(out, demo_question.FIELDS, rows)
+        bars(demo_question.FIELDS, [[row[name] for name in demo_question.FIELDS] for row in rows])
+    return {"model": model_id, "sql": sql, "answer": rows}
 
 
 def _print(out: Output, names: Sequence[str], rows: list[dict[str, Any]]) -> None:

@@ -79,6 +79,10 @@ class Client:
         """A JSON answer. Raises `CommandError` with the server's own message."""
         return json.loads(self._send(method, path, body, "application/json"))
 
+    def lines(self, path: str, body: dict[str, Any]) -> list[Any]:
+        """An answer of JSON lines."""
+        return [json.loads(line) for line in self._send("POST", path, body, "*/*").splitlines()]
+
     def arrow(self, path: str, body: dict[str, Any]) -> tuple[list[str], list[dict[str, Any]]]:
         """Column names and rows of an answer in Arrow."""
         import pyarrow as pa
