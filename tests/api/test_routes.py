@@ -128,6 +128,8 @@ CONTRACT = {
     ),
 }
 # Operations of later versions of the contract.
+# Answers of lines and documents, whose shape no JSON schema has.
+STREAMED = {("POST", "/api/v1/query/run"), ("GET", "/api/v1/query/wait")}
 LATER = {
     ("GET", "/api/v1/connections/{id}"),
     ("DELETE", "/api/v1/connections/{id}"),
@@ -228,7 +230,7 @@ def test_contracts_operations_are_there(document: dict[str, Any]) -> None:
         assert required <= set(schema.get("properties", ())), path
         assert required <= set(schema.get("required", ())), path
     for route in ROUTES:
-        known = (route.method, route.path) in {*CONTRACT, *LATER}
+        known = (route.method, route.path) in {*CONTRACT, *STREAMED, *LATER}
         assert route.extension is not known, ids(route)
 
 
@@ -275,6 +277,8 @@ def test_walk_as_a_member_without_any_role(sqlite_server: Server, route: Route) 
         assert status == 401
     elif route.permission in everybodys:
         assert status == 200
+    elif route.path.startswith("/api/v1/query/"):
+        assert status == 400  # a question names its model in its body
     elif route.path.startswith((f"{CONNECTIONS}/{{", MODELS, "/api/v1/jobs/")):
         # Bodies may be looked at before the connection is; they never tell whether it is there.
         assert status in (400, 404)
