@@ -43,7 +43,6 @@ from dragoman.models.rules import RULES
 from dragoman.observability import logs, metrics
 from dragoman.queries import routes as query_routes
 from dragoman.queries import run_routes
-from dragoman.queries.executions import EXECUTIONS
 from dragoman.queries.running import RUNNING
 from dragoman.schedules import routes as schedule_routes
 from dragoman.schedules import service as schedules
@@ -211,7 +210,7 @@ async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
         await asyncio.to_thread(house.jobs.stop)
         # uvicorn gave running queries their time already; what still runs is cancelled now.
         await RUNNING.stop(house, 0)
-        EXECUTIONS.close()
+        run_routes.close()
         house.close()
 
 

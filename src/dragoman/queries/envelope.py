@@ -6,38 +6,12 @@ import uuid
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, cast
 
 from dragoman.api.errors import BadRequest
+from dragoman.queries.kinds import CACHE_MODES, RESULT_TYPES, CacheMode
 from dragoman.semantics.query.filters import BadQuery
 from dragoman.semantics.query.request import Query, read_query
-
-
-class CacheMode(StrEnum):
-    """What a kept result is good for.
-
-    `USE`: answer with it while its policy lets it live. `RENEW`: ask the database, keep the answer.
-    `OFF`: ask the database, keep nothing.
-    """
-
-    USE = "use"
-    RENEW = "renew"
-    OFF = "off"
-
-
-# Two sets of names are in use (contract §6.1, row 13).
-CACHE_MODES = {
-    "Standard": CacheMode.USE,
-    "SkipRequery": CacheMode.USE,
-    "SkipCache": CacheMode.RENEW,
-    "SkipCacheAndRebuildExtracts": CacheMode.RENEW,
-    "normal": CacheMode.USE,
-    "refresh": CacheMode.RENEW,
-    "refresh_all": CacheMode.RENEW,
-    "disabled": CacheMode.OFF,
-}
-RESULT_TYPES = ("csv", "json", "xlsx")
 
 
 @dataclass(frozen=True, slots=True)

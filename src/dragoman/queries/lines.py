@@ -16,7 +16,6 @@ from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.plan import Column
 from dragoman.semantics.datatypes import DataType
 
-MEDIA_TYPE = "text/ndjson"
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _DONE: Mapping[str, Any] = {"remaining_job_ids": [], "timed_out": "false"}
 _ERROR_TYPES = {Cause.QUERY_TIMEOUT: "TIMEOUT", Cause.CANCELLED: "KILL"}

@@ -18,7 +18,6 @@ from dragoman.api.errors import BadRequest
 from dragoman.queries.number_formats import DAY, READING, excel_format
 from dragoman.semantics.compiler.plan import Column
 
-MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MAX_ROWS = 1_048_575  # a sheet's, less the head
 SECONDS = 600.0
 
