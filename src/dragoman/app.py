@@ -26,12 +26,14 @@ from dragoman.catalog import routes as catalog_routes
 from dragoman.catalog import service as catalog_service
 from dragoman.connections import dialect_routes, environment_routes, events, secrets
 from dragoman.connections import routes as connection_routes
+from dragoman.dbt import projects as dbt_projects
 from dragoman.dbt import routes as dbt_routes
 from dragoman.dialects.breaker import Circuits
 from dragoman.dialects.network import TlsPolicy
 from dragoman.dialects.pool import SessionPool
 from dragoman.egress import EgressPolicy
 from dragoman.git import routes as git_routes
+from dragoman.git import service as git_service
 from dragoman.git import working as git_working
 from dragoman.house import House
 from dragoman.identity.tokens import TokenDirectory
@@ -75,8 +77,10 @@ RESOURCES = (
     system_routes.ROUTES,
     system_egress.ROUTES,
 )
-# What else is made when a connection is: in this order, in its transaction.
-events.listen(model_service.follow_connection)
+# What else is made when a connection is, and wiped with it: in this order, in its transaction.
+events.listen(
+    model_service.follow_connection, git_service.follow_connection, dbt_projects.follow_connection
+)
 events.build_with(catalog_service.follow_connection)
 # What git has to say about saving and merging.
 RULES.saving = [git_working.check_save]

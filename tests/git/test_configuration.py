@@ -274,3 +274,14 @@ def test_hosts(clone: str, provider: Any, page: str | None, pull_request: str | 
     assert hosts.web_url(found, address) == page
     url = hosts.pull_request_url(found, page, "a/b", "main")
     assert url == (None if pull_request is None else f"{page}{pull_request}")
+
+
+def test_keys_are_wiped_with_the_connection(server: Server, path: str) -> None:
+    create(server, path, cloneUrl=HTTPS, authMethod="https_token", token=TOKEN)
+    assert server.sql("SELECT count(*) FROM sealed_secrets WHERE resource = 'model_git'") != [(0,)]
+    model_id = path.split("/")[4]
+    [(connection,)] = server.sql(
+        "SELECT connection_id FROM models WHERE id = :model", model=model_id
+    )
+    assert server.root.delete(f"/api/v1/connections/{connection}").status_code == 200
+    assert server.sql("SELECT count(*) FROM sealed_secrets") == [(0,)]

@@ -18,7 +18,7 @@ from dragoman.api.call import uuid_of
 from dragoman.api.errors import BadRequest, Forbidden, NotFound
 from dragoman.api.paging import PageInfo
 from dragoman.connections import service as connections
-from dragoman.dbt.projects import SUPPORTED
+from dragoman.dbt.projects import ENVIRONMENT, SUPPORTED
 from dragoman.dbt.schemas import (
     EnvironmentBody,
     EnvironmentList,
@@ -36,7 +36,7 @@ from dragoman.vault import Context, Vault, shelf
 if TYPE_CHECKING:
     from dragoman.connections.service import Connection
 
-RESOURCE = "dbt_environment"
+RESOURCE = ENVIRONMENT
 
 
 def connection_of(unit: UnitOfWork, principal: Principal, connection_id: str) -> Connection:

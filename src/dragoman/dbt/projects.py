@@ -15,9 +15,10 @@ from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, NotFound
 from dragoman.connections import service as connections
+from dragoman.connections.events import Event
 from dragoman.dbt.manifest import Manifest, ManifestError, read_catalog, read_manifest
 from dragoman.dbt.schemas import DbtConfigured, DbtNotConfigured, DbtUpdate
-from dragoman.dbt.tables import dbt_artifacts
+from dragoman.dbt.tables import dbt_artifacts, dbt_environments
 from dragoman.dbt.tables import dbt_projects as table
 from dragoman.gitremote import (
     Access,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from dragoman.house import House
 
 RESOURCE = "dbt_project"
+ENVIRONMENT = "dbt_environment"
 PRIVATE_KEY, TOKEN = "privateKey", "token"
 NOT_CONFIGURED = "dbt not configured for this connection"
 # Dialects that dbt has an adapter for which its makers or the database's keep up.
@@ -201,6 +203,19 @@ def remove(unit: UnitOfWork, principal: Principal, connection: Connection) -> No
     unit.db.execute(delete_rows(table).where(table.c.connection_id == connection.id))
     shelf.remove(unit, RESOURCE, connection.id)
     audit.record(unit, principal, "dbt.delete", ("connection", connection.id), _told(before))
+
+
+def follow_connection(
+    unit: UnitOfWork, _principal: Principal, connection: Connection, event: Event
+) -> None:
+    """Wipe the secrets of the dbt project and its environments when their connection goes to the
+    trash, as its own are."""
+    if event is not Event.DELETED:
+        return
+    shelf.remove(unit, RESOURCE, connection.id)
+    mine = select(dbt_environments.c.id).where(dbt_environments.c.connection_id == connection.id)
+    for environment_id in unit.db.execute(mine).scalars().all():
+        shelf.remove(unit, ENVIRONMENT, environment_id)
 
 
 def keep(

@@ -13,6 +13,8 @@ from dragoman import audit
 from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.api.errors import BadRequest, Conflict, Forbidden, NotFound
+from dragoman.connections.events import Event
+from dragoman.connections.service import Connection
 from dragoman.git import configuring
 from dragoman.git.records import RESOURCE, WEBHOOK, Configuration, load
 from dragoman.git.schemas import GitBody, GitConfiguration, LastSync, PullRequests
@@ -101,6 +103,18 @@ def delete(unit: UnitOfWork, principal: Principal, model: Model) -> None:
     shelf.remove(unit, RESOURCE, model.id)
     _forget(unit, model)
     audit.record(unit, principal, "git.delete", ("model", model.id), before=_told(before))
+
+
+def follow_connection(
+    unit: UnitOfWork, _principal: Principal, connection: Connection, event: Event
+) -> None:
+    """Wipe the keys of every repository on a connection that goes to the trash, as its own are."""
+    if event is not Event.DELETED:
+        return
+    for model_id in unit.db.execute(select(table.c.model_id)).scalars().all():
+        model = models.load(unit, model_id)
+        if model is not None and model.connection_id == connection.id:
+            shelf.remove(unit, RESOURCE, model_id)
 
 
 def show(
