@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import msgspec
 from sqlalchemy import select
 
 from dragoman.catalog import reading, rows, states
-from dragoman.catalog.objects import TOPIC, VIEW, StoredObjects
+from dragoman.catalog.objects import VIEW, StoredObjects
 from dragoman.catalog.staging import live
 from dragoman.catalog.tables import catalog_relationships, catalog_tables
 from dragoman.connections import service as connections
@@ -95,15 +96,20 @@ class SchemaLayer:
 
     def topic_names(self) -> Collection[str]:
         """The names of all topics: of the database's own semantic layer."""
-        return self._objects.names(TOPIC)
+        return list(self._topics)
 
     def topic(self, name: str) -> TopicSource | None:
         """One topic."""
-        return next(self._objects.topics(name), None)
+        return self._topics.get(name)
 
     def topics(self) -> Iterable[TopicSource]:
         """All topics."""
-        return self._objects.topics()
+        return self._topics.values()
+
+    @functools.cached_property
+    def _topics(self) -> dict[str, TopicSource]:
+        # All at once: whoever lists topics asks for each of them.
+        return {topic.name: topic for topic in self._objects.topics()}
 
     def text(self, path: str) -> str | None:
         """None: this layer is generated."""

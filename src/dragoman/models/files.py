@@ -196,7 +196,8 @@ def _sources(model: Model) -> list[str]:
 
 def _rows(unit: UnitOfWork, model: Model, *conditions: ColumnElement[bool]) -> Iterable[AnyRow]:
     statement = _SELECT.where(_table.c.model_id.in_(_sources(model)), *conditions)
-    return unit.db.execute(statement.order_by(_table.c.path))
+    # Sorted here: asked for an order, SQLite reads all rows of a model along their paths.
+    return sorted(unit.db.execute(statement), key=lambda row: row.path)
 
 
 def _overlaid(model: Model, rows: Iterable[AnyRow]) -> dict[str, StoredFile]:

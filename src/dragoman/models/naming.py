@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dragoman.models.files import StoredFile
-from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.files import SourceFile
 from dragoman.semantics.files.naming import view_name
 
 
-def name_of(source: SourceFile, known: StoredFile | None, below: ComposedModel) -> str:
+def name_of(source: SourceFile, known: StoredFile | None, knows: Callable[[str], bool]) -> str:
     """The qualified name of a view, the name of a topic; empty for other kinds of file.
 
     The comment at the head of a view's file says it (every one that the API gives has it); else the
-    view that is stored under this path (`known`) keeps its name; else its folder and the layers
-    below say it.
+    view that is stored under this path (`known`) keeps its name; else its folder says it, and which
+    views the layers below have (`knows`).
     """
     path = source.path
     if path.kind.is_topic:
@@ -24,4 +25,4 @@ def name_of(source: SourceFile, known: StoredFile | None, below: ComposedModel) 
         return source.reference
     if known is not None and known.name:
         return known.name
-    return view_name(path, source.text, lambda name: below.merged(name) is not None)
+    return view_name(path, source.text, knows)

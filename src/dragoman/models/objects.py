@@ -11,7 +11,7 @@ from dragoman.api.errors import BadRequest, NotFound
 from dragoman.models import access, files
 from dragoman.models.composing import composed, parents, topic_sources, view_sources
 from dragoman.models.records import Model
-from dragoman.models.renaming import Named, Renaming, edits_of
+from dragoman.models.renaming import BELOW, Name, Named, references, replaced
 from dragoman.models.saving import Save, save
 from dragoman.models.yaml_files import Mode
 from dragoman.semantics.composing.merging import SECTIONS, Definition
@@ -25,6 +25,7 @@ from dragoman.semantics.model.references import is_name
 from dragoman.semantics.model.topics import Topic
 from dragoman.semantics.plain import is_map, mapping, texts
 from dragoman.semantics.problems import Edit
+from dragoman.semantics.referring import References
 from dragoman.store import UnitOfWork
 
 DIMENSIONS, MEASURES, _ = SECTIONS
@@ -83,19 +84,29 @@ class Change:
         self.text(path)
         self._texts[path] = text
 
-    def rename(self, renaming: Renaming, besides: str = "") -> int:
-        """Rename in every file of this layer; returns how many files changed."""
-        count = 0
-        for path, file in files.all_files(self._unit, self.model).items():
-            text = self._texts.get(path, file.text)
-            if path == besides or not text or not renaming.may_be_in(text):
-                continue
-            own = file.name if file.kind == files.VIEW else None
-            edits = edits_of(_read(path, text), renaming, own, topic=file.kind == files.TOPIC)
-            if edits:
-                self._texts[path] = edit(text, edits)
-                count += 1
-        return count
+    def replace(self, name: Name, new: Name, besides: str = "") -> int:
+        """Let everything in this layer that uses a name use another; how many files changed."""
+        found, texts = self._references(name, besides)
+        made = replaced(found, texts, name, new)
+        made.pop(BELOW, None)
+        self._texts |= made
+        return len(made)
+
+    def rename_field(self, view: str, old: str, new: str, *, alias: bool) -> None:
+        """Rename a field where this layer defines it and wherever it is used, aliases of joins and
+        views that extend its own included; with `alias` it goes on to answer to its old name."""
+        found, _ = self._references(Name(Named.FIELD, f"{view}.{old}"))
+        made = found.rename_field(view, old, new, alias=alias)
+        made.pop(BELOW, None)
+        self._texts |= made
+
+    def _references(self, name: Name, besides: str = "") -> tuple[References, dict[str, str]]:
+        stored = files.all_files(self._unit, self.model)
+        stored.pop(besides, None)
+        texts = {path: file.text or "" for path, file in stored.items()}
+        texts |= {path: self._texts[path] or "" for path in texts if path in self._texts}
+        inherited = self.below.view_definition(name.view) if name.field else None
+        return references(stored.values(), texts, name, inherited), texts
 
     def save(self) -> int:
         """Save what changed as one version."""
@@ -165,7 +176,8 @@ def _rename_topic(change: Change, source: TopicSource, new_name: str) -> None:
     path = f"{folder}{slash}{new_name}{base[base.index('.') :]}"
     change.put(path, change.text(source.path))
     change.put(source.path, None)
-    change.rename(Renaming(Named.TOPIC, source.name, new_name), besides=source.path)
+    old, new = Name(Named.TOPIC, source.name), Name(Named.TOPIC, new_name)
+    change.replace(old, new, besides=source.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,25 +241,37 @@ def _move_field(change: Change, old: tuple[str, str], new: tuple[str, str], sect
     if _section(change, new[0], new[1], None) is not None:
         raise BadRequest(f"Bad Request: Duplicate field name {'.'.join(new)}")
     source = change.view(old[0])
-    inherited = mapping(mapping((change.below.view_definition(old[0]) or {}).get(section)))
-    own = _entry(_own(change, source), (section, old[1]))
-    if old[1] not in inherited and old[0] == new[0]:
-        change.edit(source, [Edit((section, old[1]), rename=new[1])])
-        kept: Any = own
-    else:
-        kept = dict(mapping(inherited.get(old[1]))) | dict(own)
-        if old[1] in inherited:
-            # The column stays what it is below; here it has another name, and answers to both.
-            if section == DIMENSIONS and "sql" not in kept:
-                kept["sql"] = f'"{old[1]}"'
-            change.edit(source, [Edit((section, old[1]), {"ignored": True})])
-        else:
-            change.edit(source, [Edit((section, old[1]), delete=True)])
-        change.edit(target, [Edit((section, new[1]), kept)])
+    inherited = mapping((change.below.view_definition(old[0]) or {}).get(section))
     if old[0] == new[0]:
-        aliases = [*texts(kept.get("aliases")), old[1]]
-        change.edit(target, [Edit((section, new[1], "aliases"), aliases)])
-    change.rename(Renaming(Named.FIELD, ".".join(old), ".".join(new)))
+        change.rename_field(old[0], old[1], new[1], alias=old[1] not in inherited)
+        if old[1] in inherited:
+            own = _entry(_own(change, source), (section, new[1]))
+            _rename_inherited(change, source, (section, *old[1:], new[1]), mapping(inherited), own)
+        return
+    change.replace(Name(Named.FIELD, ".".join(old)), Name(Named.FIELD, ".".join(new)))
+    own = _entry(_own(change, source), (section, old[1]))
+    kept = {**mapping(inherited.get(old[1])), **own}
+    if old[1] in inherited:
+        change.edit(source, [Edit((section, old[1]), {"ignored": True})])
+    else:
+        change.edit(source, [_removal(_own(change, source), (section, old[1]))])
+    change.edit(target, [Edit((section, new[1]), kept)])
+
+
+def _rename_inherited(
+    change: Change,
+    source: ViewSource,
+    names: tuple[str, str, str],
+    inherited: Definition,
+    own: Definition,
+) -> None:
+    """The column stays what it is below; here it has another name, and answers to both."""
+    section, old, new = names
+    kept = {**mapping(inherited.get(old)), **own}
+    if section == DIMENSIONS:
+        kept.setdefault("sql", f'"{old}"')
+    kept["aliases"] = [*texts(kept.get("aliases")), old]
+    change.edit(source, [Edit((section, new), kept), Edit((section, old), {"ignored": True})])
 
 
 def delete_field(change: Change, view: str, name: str, topic: str | None) -> int:

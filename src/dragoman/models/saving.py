@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +19,13 @@ from dragoman.models.overlay import under
 from dragoman.models.records import Kind, Model, load
 from dragoman.models.tables import model_file_versions, model_files, model_versions
 from dragoman.models.tables import models as table
+from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.files import BadPath, FilePath, parse_path, read
 from dragoman.store import UnitOfWork
 
 MAX_PATH = 400
 MAX_MESSAGE = 10_000
+MANY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ def _readied(
 ) -> list[_Ready]:
     """The files as they will be stored. Raises `BadRequest` with everything that is wrong."""
     below = parents(unit, model)
+    knows = _knower(below, len(changes))
     problems: list[FieldError] = []
     ready: list[_Ready] = []
     for path, text in changes.items():
@@ -169,13 +172,24 @@ def _readied(
             if not problem.is_warning:
                 where = f"{path}:{problem.line}:{problem.column}"
                 problems.append(FieldError(where, problem.message, problem.fix))
-        name = naming.name_of(source, now.get(path), below)
+        name = naming.name_of(source, now.get(path), knows)
         ready.append(_Ready(path, files.stored_kind(source.path), name, text, source.data))
     if problems:
         first = problems[0]
         raise BadRequest(f"Bad Request: {first.field}: {first.message}", errors=problems)
     _require_unique(unit, model, changes, ready)
     return ready
+
+
+def _knower(below: ComposedModel, files_saved: int) -> Callable[[str], bool]:
+    """Whether the layers below have a view; of a save of many files they are asked once."""
+    if files_saved > MANY:
+        return set(below.view_names()).__contains__
+
+    def knows(name: str) -> bool:
+        return below.merged(name) is not None
+
+    return knows
 
 
 def _require_unique(

@@ -9,53 +9,51 @@ from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.api.errors import BadRequest, Forbidden, NotFound
 from dragoman.models import access, branches, creation, files
+from dragoman.models.composing import parents
 from dragoman.models.objects import Change
 from dragoman.models.records import Kind, Model
-from dragoman.models.renaming import Named, Renaming, edits_of
+from dragoman.models.renaming import Name, Named, place, references, uses
 from dragoman.models.rules import RULES, Intent
 from dragoman.models.saving import Save, lock, save
 from dragoman.semantics.model.references import field_ref, is_name
 from dragoman.store import UnitOfWork
 
 
-def renaming(kind: str, old: str, new: str) -> Renaming:
-    """A checked find and replace. Raises `BadRequest`."""
-    found = Renaming(Named(kind), old, new)
-    for text in (old, new):
+def name(kind: str, text: str) -> Name:
+    """A checked name. Raises `BadRequest`."""
+    found = Name(Named(kind), text)
+    if found.kind is Named.FIELD:
         reference = field_ref(text)
-        if found.kind is Named.FIELD:
-            if reference is None or reference.view is None or reference.bracket is not None:
-                raise BadRequest("Bad Request: a FIELD must be scoped by its view: view.field")
-        elif not is_name(text):
-            raise BadRequest(f"Bad Request: {text[:80]!r} cannot name a {kind.lower()}")
+        if reference is None or reference.view is None or reference.bracket is not None:
+            raise BadRequest("Bad Request: a FIELD must be scoped by its view: view.field")
+    elif not is_name(text):
+        raise BadRequest(f"Bad Request: {text[:80]!r} cannot name a {kind.lower()}")
     return found
 
 
-def uses(unit: UnitOfWork, model: Model, wanted: Renaming) -> dict[str, list[str]]:
-    """Where the files of a model or branch refer to a name: path to places inside."""
+def places(unit: UnitOfWork, model: Model, wanted: Name) -> dict[str, list[str]]:
+    """Where the files of a model or branch use a name: path to places inside."""
     found: dict[str, list[str]] = {}
-    for path, file in files.all_files(unit, model).items():
-        own = file.name if file.kind == files.VIEW else None
-        topic = file.kind == files.TOPIC
-        said = wanted.may_be_in(file.text or "")
-        edits = edits_of(file.definition, wanted, own, topic=topic) if said else []
-        if edits:
-            found[path] = [",".join(map(str, edit.path)) for edit in edits]
+    stored = files.all_files(unit, model).values()
+    inherited = parents(unit, model).view_definition(wanted.view) if wanted.field else None
+    for mention in uses(references(stored, {}, wanted, inherited), wanted):
+        found.setdefault(mention.file, []).append(place(mention))
     return found
 
 
-def replace_names(
+def replace_name(
     unit: UnitOfWork,
     principal: Principal,
     model_id: str,
     branch_id: str | None,
-    wanted: Renaming,
+    names: tuple[Name, Name],
 ) -> int:
-    """Replace a name wherever the files of a model or branch refer to it; returns how many files
-    changed. Its definition, where it has one, is left alone."""
-    message = f"Replace {wanted.kind.lower()} {wanted.old} by {wanted.new}"
+    """Replace a name (the first) by another wherever the files of a model or branch use it; returns
+    how many files changed. Its definition, where it has one, is left alone."""
+    old, new = names
+    message = f"Replace {old.kind.lower()} {old.text} by {new.text}"
     change = Change(unit, principal, model_id, branch_id, message)
-    count = change.rename(wanted)
+    count = change.replace(old, new)
     change.save()
     return count
 

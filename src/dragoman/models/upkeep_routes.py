@@ -111,8 +111,7 @@ async def check_content(call: Call) -> Response:
         model = on_branch(unit, call.principal, model_id, branch_id(query))
         if find is None or kind is None:
             return model, {}
-        # What would change if the name did is what says it.
-        return model, upkeep.uses(unit, model, upkeep.renaming(kind, find, f"{find}_"))
+        return model, upkeep.places(unit, model, upkeep.name(kind, find))
 
     model, found = await call.read_long(work)
     branch = BranchRef(model.id, model.name) if model.is_branch else None
@@ -125,9 +124,10 @@ async def replace_names(call: Call) -> Response:
     _own_user(call.principal, query)
     _known_labels(body.labels)
     branch = None if body.branch_id is None else uuid_of(body.branch_id, "branch_id")
-    wanted = upkeep.renaming(body.find_or_replace_type, body.find, body.replacement)
+    kind = body.find_or_replace_type
+    names = upkeep.name(kind, body.find), upkeep.name(kind, body.replacement)
     count = await call.write(
-        lambda unit: upkeep.replace_names(unit, call.principal, model_id, branch, wanted)
+        lambda unit: upkeep.replace_name(unit, call.principal, model_id, branch, names)
     )
     return answer(NamesReplaced(count))
 
