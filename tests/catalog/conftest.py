@@ -31,7 +31,9 @@ class Inline(Context):
     the catalog; `before_write` may fail, as a kill would."""
 
     def __init__(self, house: Any, subject: str) -> None:
-        job = Job("j", service.KIND, subject, {}, "running", *[None] * 6, "now", None, None)
+        job = Job(
+            "j", service.KIND, subject, subject, {}, "running", *[None] * 6, "now", None, None
+        )
         super().__init__(house, job, "r", lambda _name, work: work())
         self.writes = 0
         self.stages: list[tuple[str, int | None, int | None]] = []
