@@ -45,6 +45,7 @@ class ClickhouseFunctions(SqlFunctions):
     """
 
     parser = "clickhouse"
+    truth_operators = False
     backslash_escapes = True
     settings = (
         "SETTINGS join_use_nulls = 1, cast_keep_nullable = 1,"
@@ -77,14 +78,6 @@ class ClickhouseFunctions(SqlFunctions):
     def zoned(self, value: datetime) -> str:
         """Source: toDateTime64."""
         return self.timestamp(value.astimezone(UTC).replace(tzinfo=None))
-
-    def is_true(self, x: str) -> str:
-        """There is no IS TRUE."""
-        return f"{x} = true"
-
-    def is_false(self, x: str) -> str:
-        """As `is_true`."""
-        return f"{x} = false"
 
     def null_safe_equal(self, a: str, b: str) -> str:
         """Source: isNotDistinctFrom."""

@@ -22,6 +22,8 @@ class ExasolFunctions(SqlFunctions):
     NLS_FIRST_DAY_OF_WEEK."""
 
     parser = "exasol"
+    truth_operators = False
+    distinct_operator = False
     empty_is_null = True
     types = {
         CastType.STRING: "VARCHAR(2000000)",
@@ -30,18 +32,6 @@ class ExasolFunctions(SqlFunctions):
         CastType.DATE: "DATE",
         CastType.TIMESTAMP: "TIMESTAMP",
     }
-
-    def is_true(self, x: str) -> str:
-        """A comparison."""
-        return f"{x} = TRUE"
-
-    def is_false(self, x: str) -> str:
-        """A comparison."""
-        return f"{x} = FALSE"
-
-    def null_safe_equal(self, a: str, b: str) -> str:
-        """There is no IS NOT DISTINCT FROM."""
-        return f"({a} = {b} OR ({a} IS NULL AND {b} IS NULL))"
 
     def local(self, x: str, kind: TimeKind, source: str, target: str) -> str:
         """Instants show the session's zone, UTC."""

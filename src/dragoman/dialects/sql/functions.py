@@ -26,6 +26,7 @@ class SqlFunctions:
 
     `parser`: the sqlglot dialect that reads the users' own SQL.
     `boolean_values`: whether a condition is a value that can be selected and grouped by.
+    `truth_operators`, `distinct_operator`: whether there are IS TRUE and IS NOT DISTINCT FROM.
     `null_order`: whether ORDER BY takes NULLS FIRST and NULLS LAST.
     `native_percentile`, `native_list`: whether there is an exact aggregate; else the compiler
     ranks rows by a window and picks.
@@ -36,6 +37,8 @@ class SqlFunctions:
 
     parser: ClassVar[str] = "postgres"
     boolean_values: ClassVar[bool] = True
+    truth_operators: ClassVar[bool] = True
+    distinct_operator: ClassVar[bool] = True
     null_order: ClassVar[bool] = True
     native_percentile: ClassVar[bool] = True
     native_list: ClassVar[bool] = True
@@ -117,15 +120,17 @@ class SqlFunctions:
 
     def is_true(self, x: str) -> str:
         """Condition: a boolean value is true, and known."""
-        return f"{x} IS TRUE" if self.boolean_values else f"{x} = 1"
+        return f"{x} IS TRUE" if self.truth_operators else f"{x} = {self.boolean(True)}"
 
     def is_false(self, x: str) -> str:
         """Condition: a boolean value is false, and known."""
-        return f"{x} IS FALSE" if self.boolean_values else f"{x} = 0"
+        return f"{x} IS FALSE" if self.truth_operators else f"{x} = {self.boolean(False)}"
 
     def null_safe_equal(self, a: str, b: str) -> str:
         """Condition: equal, or both NULL."""
-        return f"{a} IS NOT DISTINCT FROM {b}"
+        if self.distinct_operator:
+            return f"{a} IS NOT DISTINCT FROM {b}"
+        return f"({a} = {b} OR ({a} IS NULL AND {b} IS NULL))"
 
     # text
 

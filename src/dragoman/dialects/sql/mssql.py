@@ -34,6 +34,8 @@ class MssqlFunctions(SqlFunctions):
     """
 
     parser = "tsql"
+    truth_operators = False
+    distinct_operator = False
     boolean_values = False
     null_order = False
     native_percentile = False
@@ -74,10 +76,6 @@ class MssqlFunctions(SqlFunctions):
     def value(self, condition: str) -> str:
         """A bit, NULL where the condition is unknown."""
         return f"CAST(CASE WHEN {condition} THEN 1 WHEN NOT ({condition}) THEN 0 END AS BIT)"
-
-    def null_safe_equal(self, a: str, b: str) -> str:
-        """IS NOT DISTINCT FROM is new in 2022."""
-        return f"({a} = {b} OR ({a} IS NULL AND {b} IS NULL))"
 
     def local(self, x: str, kind: TimeKind, source: str, target: str) -> str:
         """Zones have the names of Windows."""

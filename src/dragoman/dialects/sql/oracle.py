@@ -36,6 +36,7 @@ class OracleFunctions(SqlFunctions):
     NULL; there are no boolean values before 23ai: numbers 1 and 0 stand for them."""
 
     parser = "oracle"
+    truth_operators = False
     boolean_values = False
     empty_is_null = True
     from_nothing = "FROM DUAL"

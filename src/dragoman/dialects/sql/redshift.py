@@ -13,16 +13,13 @@ class RedshiftFunctions(SqlFunctions):
     """
 
     parser = "redshift"
+    distinct_operator = False
     native_percentile = False
 
     def string(self, value: str) -> str:
         """A backslash may be an escape or not, as the server is set: none is written."""
         pieces = [super(RedshiftFunctions, self).string(piece) for piece in value.split("\\")]
         return pieces[0] if len(pieces) == 1 else f"({' || CHR(92) || '.join(pieces)})"
-
-    def null_safe_equal(self, a: str, b: str) -> str:
-        """There is no IS NOT DISTINCT FROM."""
-        return f"({a} = {b} OR ({a} IS NULL AND {b} IS NULL))"
 
     def local(self, x: str, kind: TimeKind, source: str, target: str) -> str:
         """Source: CONVERT_TIMEZONE."""

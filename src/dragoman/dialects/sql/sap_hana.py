@@ -38,6 +38,8 @@ class SapHanaFunctions(SqlFunctions):
     the users' SQL, which is kept to the letter. Conditions are no values."""
 
     parser = "postgres"
+    truth_operators = False
+    distinct_operator = False
     boolean_values = False
     native_list = False
     from_nothing = "FROM DUMMY"
@@ -56,18 +58,6 @@ class SapHanaFunctions(SqlFunctions):
     def value(self, condition: str) -> str:
         """A BOOLEAN, NULL where the condition is unknown."""
         return f"(CASE WHEN {condition} THEN TRUE WHEN NOT ({condition}) THEN FALSE END)"
-
-    def is_true(self, x: str) -> str:
-        """A comparison."""
-        return f"{x} = TRUE"
-
-    def is_false(self, x: str) -> str:
-        """A comparison."""
-        return f"{x} = FALSE"
-
-    def null_safe_equal(self, a: str, b: str) -> str:
-        """There is no IS NOT DISTINCT FROM."""
-        return f"({a} = {b} OR ({a} IS NULL AND {b} IS NULL))"
 
     def local(self, x: str, kind: TimeKind, source: str, target: str) -> str:
         """Source: LOCALTOUTC, UTCTOLOCAL."""

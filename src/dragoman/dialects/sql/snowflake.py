@@ -19,6 +19,7 @@ class SnowflakeFunctions(SqlFunctions):
     """Source: docs.snowflake.com, SQL function reference. Nothing depends on WEEK_START."""
 
     parser = "snowflake"
+    truth_operators = False
     backslash_escapes = True
     types = {
         **SqlFunctions.types,
@@ -33,14 +34,6 @@ class SnowflakeFunctions(SqlFunctions):
     def zoned(self, value: datetime) -> str:
         """Source: TIMESTAMP_TZ."""
         return f"CAST({self.string(value.isoformat(' '))} AS TIMESTAMP_TZ)"
-
-    def is_true(self, x: str) -> str:
-        """Source: logical operators."""
-        return f"{x} = TRUE"
-
-    def is_false(self, x: str) -> str:
-        """As `is_true`."""
-        return f"{x} = FALSE"
 
     def local(self, x: str, kind: TimeKind, source: str, target: str) -> str:
         """Source: CONVERT_TIMEZONE."""

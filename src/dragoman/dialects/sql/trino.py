@@ -19,6 +19,7 @@ class TrinoFunctions(SqlFunctions):
     ranked instead."""
 
     parser = "trino"
+    truth_operators = False
     native_percentile = False
     types = {
         **SqlFunctions.types,
@@ -30,14 +31,6 @@ class TrinoFunctions(SqlFunctions):
         """The zone stands in the literal."""
         written = value.isoformat(" ")
         return f"TIMESTAMP '{written[:-6]} {written[-6:]}'"
-
-    def is_true(self, x: str) -> str:
-        """There is no IS TRUE."""
-        return f"{x} = TRUE"
-
-    def is_false(self, x: str) -> str:
-        """As `is_true`."""
-        return f"{x} = FALSE"
 
     def local(self, x: str, kind: TimeKind, source: str, target: str) -> str:
         """Source: WITH_TIMEZONE, AT TIME ZONE."""
