@@ -1,6 +1,6 @@
 """Filters as SQL conditions, of questions and of model files (modeling reference 3.3, 4.7, 4.13).
 
-A filter that is turned around keeps the rows without a value (docs/decisions/0020). Every value
+A filter that is turned around keeps the rows without a value (docs/decisions/0013). Every value
 from outside becomes a literal of the database's own.
 """
 

@@ -1,7 +1,7 @@
 """Values at a grain of their own: levels of detail, and the greatest groups of a dimension.
 
 Each is a question of its own, joined to the rows by its grain; a grain has one row there, so that
-the join repeats nothing. The question's filters hold inside (docs/decisions/0020).
+the join repeats nothing. The question's filters hold inside (docs/decisions/0013).
 """
 
 from __future__ import annotations

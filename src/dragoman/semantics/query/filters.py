@@ -61,7 +61,7 @@ class DateKind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """What all kinds have. `negative`: the rows that the filter leaves out, those without a value
-    included (docs/decisions/0020)."""
+    included (docs/decisions/0013)."""
 
     negative: bool = False
     cancel_query_filter: bool = False
