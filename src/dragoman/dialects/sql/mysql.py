@@ -95,9 +95,12 @@ class MysqlFunctions(SqlFunctions):
         return f"({a} DIV {n})"
 
     def list_distinct(self, x: str, separator: str) -> str:
-        """The session raises group_concat_max_len."""
-        text = self.cast(x, CastType.STRING)
-        return f"GROUP_CONCAT(DISTINCT {text} ORDER BY {text} SEPARATOR {self.string(separator)})"
+        """No cast: a cast text would compare by the session's collation, not by the column's."""
+        return f"GROUP_CONCAT(DISTINCT {x} ORDER BY {x} SEPARATOR {self.string(separator)})"
+
+    def average(self, x: str) -> str:
+        """The mean of whole numbers and decimals has four digits more than they, and no further."""
+        return f"AVG({self.cast(x, CastType.DOUBLE)})"
 
     def limit(self, limit: int | None, offset: int) -> str:
         """There is no OFFSET without LIMIT."""
