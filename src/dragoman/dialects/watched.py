@@ -66,7 +66,9 @@ class WatchedSession(Session):
         """See `Session.catalog`."""
         with self._clock.started() as number:
             tables: Any = self._call(lambda: self._session.catalog(wanted))
-        return _Given(self, number, _chunks(tables), tables.close).flat()
+        # A generator can be given up; other iterators hold nothing of the database's.
+        close = getattr(tables, "close", _nothing)
+        return _Given(self, number, _chunks(tables), close).flat()
 
     def cancel(self) -> None:
         """See `Session.cancel`."""
@@ -206,3 +208,7 @@ def _chunks(tables: Iterator[Table], size: int = 100) -> Iterator[list[Table]]:
             chunk = []
     if chunk:
         yield chunk
+
+
+def _nothing() -> None:
+    """There is nothing to give up."""
