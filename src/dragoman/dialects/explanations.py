@@ -135,6 +135,11 @@ EXPLANATIONS: Final[Mapping[Cause, Explanation]] = MappingProxyType(
         Cause.CANCELLED: Explanation(
             Stage.QUERY, "The statement was stopped on request.", "Run it again."
         ),
+        Cause.TOO_LARGE: Explanation(
+            Stage.QUERY,
+            "The answer is larger than the server keeps, or has too many rows to calculate with.",
+            "Set a limit, ask for fewer fields or coarser groups, or raise DRAGOMAN_MAX_RESULT_MB.",
+        ),
         Cause.CONNECTION_LOST: Explanation(
             Stage.QUERY,
             "The connection ended in the middle of the conversation.",

@@ -43,7 +43,7 @@ def _parsed(written: str) -> Mapping[str, Any] | None:
     import yaml
 
     try:
-        found = yaml.load(written, Loader=yaml.CSafeLoader)
+        found = yaml.safe_load(written)
     except (yaml.YAMLError, RecursionError):
         return None
     return cast("Mapping[str, Any]", found) if isinstance(found, dict) else None
