@@ -22,10 +22,11 @@ __all__ = ["Subject", "rows", "until"]
 class Subject(conformance.Subject):
     """What the suite examines, with more that only tests of ours ask.
 
-    `writes`: what no session runs.
+    `writes`: what no session runs. `victim`: the table they write to, as a statement names it.
     """
 
     writes: tuple[str, ...] = ()
+    victim: str = "victim"
 
     def connect(self, **options: Any) -> Session:
         """In this process, where tests can look inside."""

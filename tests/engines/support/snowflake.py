@@ -131,6 +131,7 @@ class Snowflake:
             writes=(*PLAIN_WRITES, "CALL meddle()", "USE DATABASE other", "PUT file:///x @s"),
             server_running=lambda text: any(text in sql for sql in self.state()["running"]),
             schema="PUBLIC",
+            victim="PUBLIC.victim",  # fakesnow opens no session in PUBLIC, as Snowflake does
             respelled=replace(
                 dialect.spelling,
                 slow="SELECT count(*) AS {mark} FROM TABLE(GENERATOR(ROWCOUNT => 10000000)) a,"
