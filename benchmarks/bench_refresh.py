@@ -35,7 +35,9 @@ class Direct(Context):
     """A job that runs where it is called, and keeps no notes of its progress."""
 
     def __init__(self, house: House, subject: str) -> None:
-        job = Job("bench", catalog.KIND, subject, {}, "running", *[None] * 6, "", None, None)
+        job = Job(
+            "bench", catalog.KIND, subject, subject, {}, "running", *[None] * 6, "", None, None
+        )
         super().__init__(house, job, "", lambda _, work: work())
 
     def write(self, work: Callable[..., Any]) -> Any:
