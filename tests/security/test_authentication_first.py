@@ -79,12 +79,19 @@ def test_without_a_token_each_route_is_closed_and_dials_nothing(
 ) -> None:
     client = sqlite_server.client(token)
     sent = body("postgres", host="127.0.0.1")
-    for route in PROTECTED:
+
+    def ask(route: Route) -> None:
         for query in ("", "?test=true"):
             answer = client.request(route.method, path_of(route) + query, json=sent)
             assert answer.status_code == 401, label(route)
             assert_error(answer, 401)
             assert answer.headers["www-authenticate"].startswith("Bearer")
+
+    for route in PROTECTED:
+        ask(route)
+        if touched:  # by the route, which will do it again, or by a thread of an earlier test
+            touched.clear()
+            ask(route)
         assert touched == [], label(route)
 
 
