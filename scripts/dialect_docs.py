@@ -16,7 +16,7 @@ from dragoman.dialects import registry
 from dragoman.dialects.base import Authentication, Declaration, Proof
 from dragoman.dialects.properties import PROPERTIES, Kind
 from dragoman.dialects.schema import is_required
-from scripts import conformance_docs
+from scripts import conformance_docs, marked
 
 README = Path(__file__).parents[1] / "README.md"
 PAGES = README.parent / "docs" / "dialects"
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
         if BEGIN not in text or END not in text:
             stale.append(f"{path.name}: missing, or without the markers")
             continue
-        fresh = replaced(text, block)
+        fresh = marked.filled(text, BEGIN, END, block)
         if fresh == text:
             continue
         if "--check" in arguments:
@@ -69,12 +69,6 @@ def blocks() -> Iterator[tuple[Path, str]]:
     yield docs / "conformance.md", table(*conformance_docs.checks())
     failures, listening = conformance_docs.failures(), conformance_docs.listening(declared)
     yield docs / "diagnosis.md", f"{table(*failures)}\n\n{table(*listening)}"
-
-
-def replaced(text: str, block: str) -> str:
-    """The page with a new block between its markers."""
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{block}\n\n{END}{rest.partition(END)[2]}"
 
 
 def index(declared: list[Declaration]) -> str:

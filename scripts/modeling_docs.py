@@ -1,18 +1,18 @@
 """Writes the parameters of the modeling language into docs/modeling-language.md, between its marks.
 
-python scripts/modeling_docs.py           rewrite the page
-python scripts/modeling_docs.py --check   exit 1 when the page is not current
+python -m scripts.modeling_docs           rewrite the page
+python -m scripts.modeling_docs --check   exit 1 when the page is not current
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dragoman.semantics.files.paths import FileKind
 from dragoman.semantics.schema import document
+from scripts import marked
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "modeling-language.md"
 BEGIN, END = "<!-- parameters:begin -->", "<!-- parameters:end -->"
@@ -57,11 +57,7 @@ def parameters() -> str:
 
 def current(page: str) -> str:
     """The page with the tables in place of what stands between the marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{PAGE} lacks the marks {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{parameters()}\n\n{END}{after}"
+    return marked.filled(page, BEGIN, END, parameters())
 
 
 def _body(kind: FileKind, name: str | None) -> str:
@@ -138,17 +134,5 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def main() -> int:
-    """Rewrite or check; returns the exit code."""
-    page = PAGE.read_text("utf-8")
-    if "--check" in sys.argv[1:]:
-        if page == current(page):
-            return 0
-        print(f"{PAGE.name} is not current: run python scripts/modeling_docs.py", file=sys.stderr)
-        return 1
-    PAGE.write_text(current(page), "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(marked.main(PAGE, current, "python -m scripts.modeling_docs"))

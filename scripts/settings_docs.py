@@ -1,18 +1,18 @@
 """Writes the table of settings into docs/configuration.md, between its two marks.
 
-python scripts/settings_docs.py           rewrite the page
-python scripts/settings_docs.py --check   exit 1 when the page is not current
+python -m scripts.settings_docs           rewrite the page
+python -m scripts.settings_docs --check   exit 1 when the page is not current
 """
 
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from dragoman.secret import SecretStr
 from dragoman.settings import PREFIX, Settings
+from scripts import marked
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 BEGIN = "<!-- settings: written by scripts/settings_docs.py -->"
@@ -36,23 +36,7 @@ def table() -> str:
 
 def current(page: str) -> str:
     """The page with the table in place of what stands between the marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{PAGE} lacks the marks {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
-
-
-def main() -> int:
-    """Rewrite or check; returns the exit code."""
-    page = PAGE.read_text("utf-8")
-    if "--check" in sys.argv[1:]:
-        if page == current(page):
-            return 0
-        print(f"{PAGE.name} is not current: run python scripts/settings_docs.py", file=sys.stderr)
-        return 1
-    PAGE.write_text(current(page), "utf-8")
-    return 0
+    return marked.filled(page, BEGIN, END, table())
 
 
 def _default(item: dataclasses.Field[Any]) -> str:
@@ -72,4 +56,4 @@ def _escaped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(marked.main(PAGE, current, "python -m scripts.settings_docs"))
