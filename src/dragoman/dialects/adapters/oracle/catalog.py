@@ -14,7 +14,7 @@ from dragoman.dialects.adapters.exasol.catalog import literal, tables
 from dragoman.dialects.catalog import CatalogFilter
 from dragoman.dialects.names import LikePattern
 
-__all__ = ["SCHEMAS", "count", "literal", "statement", "tables"]
+__all__ = ["SCHEMAS", "condition", "count", "literal", "statement", "tables"]
 
 _ESCAPE: Final = "!"
 _OURS: Final = "NOT IN (SELECT USERNAME FROM ALL_USERS WHERE ORACLE_MAINTAINED = 'Y')"
@@ -62,7 +62,7 @@ _PARTS: Final = (
 def statement(wanted: CatalogFilter) -> str:
     """The statement; patterns stand in it as literals."""
     parts = [
-        f"SELECT {owner}, {rest} AND {owner} {_OURS} AND {_condition(wanted, owner)}"
+        f"SELECT {owner}, {rest} AND {owner} {_OURS} AND {condition(wanted, owner)}"
         for owner, rest in _PARTS
     ]
     return " UNION ALL ".join(parts) + " ORDER BY 1, 2, 3, 4, 5"
@@ -77,7 +77,8 @@ def count(schemas: list[str]) -> str:
     )
 
 
-def _condition(wanted: CatalogFilter, owner: str) -> str:
+def condition(wanted: CatalogFilter, owner: str) -> str:
+    """The schemas that are wanted, `owner` being the expression of their name; SAP HANA's too."""
     include = "1 = 1"
     if wanted.include.patterns:
         include = _any_of(wanted.include_like(_ESCAPE), owner, wanted.include.fold)

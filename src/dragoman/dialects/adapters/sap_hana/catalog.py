@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import Final
 
 from dragoman.dialects.adapters.exasol.catalog import literal, tables
+from dragoman.dialects.adapters.oracle.catalog import condition
 from dragoman.dialects.catalog import CatalogFilter
-from dragoman.dialects.names import LikePattern
 
 __all__ = ["SCHEMAS", "count", "literal", "statement", "tables"]
 
-_ESCAPE: Final = "!"
 _OURS: Final = "NOT LIKE '!_SYS%' ESCAPE '!'"
 SCHEMAS: Final = (
     "SELECT SCHEMA_NAME FROM SYS.SCHEMAS WHERE HAS_PRIVILEGES = 'TRUE'"  # noqa: S608 - no value
@@ -68,7 +67,7 @@ def statement(wanted: CatalogFilter) -> str:
     """The statement; patterns stand in it as literals."""
     parts = [
         f"SELECT {schema}, {rest} AND {schema} {_OURS} AND {schema} NOT IN ('SYS', 'SYSTEM')"
-        f" AND {_condition(wanted, schema)}"
+        f" AND {condition(wanted, schema)}"
         for schema, rest in _PARTS
     ]
     return " UNION ALL ".join(parts) + " ORDER BY 1, 2, 3, 4, 5"
@@ -82,24 +81,4 @@ def count(schemas: list[str]) -> str:
         f" WHERE SCHEMA_NAME {chosen} AND SCHEMA_NAME NOT IN ('SYS', 'SYSTEM')"
         f" UNION ALL SELECT VIEW_NAME FROM SYS.VIEWS WHERE SCHEMA_NAME {chosen}"
         " AND SCHEMA_NAME NOT IN ('SYS', 'SYSTEM'))"
-    )
-
-
-def _condition(wanted: CatalogFilter, schema: str) -> str:
-    include = "1 = 1"
-    if wanted.include.patterns:
-        include = _any_of(wanted.include_like(_ESCAPE), schema, wanted.include.fold)
-    if left_out := wanted.leave_out_like(_ESCAPE):
-        include += f" AND NOT {_any_of(left_out, schema, fold=False)}"
-    return include
-
-
-def _any_of(patterns: list[LikePattern], schema: str, fold: bool) -> str:
-    """A pattern with a catalog fits nothing: one database is read."""
-    asked = [literal(p.schema) for p in patterns if p.catalog is None]
-    if not asked:
-        return "(1 = 0)"
-    side, wrap = (f"LOWER({schema})", "LOWER({})") if fold else (schema, "{}")
-    return (
-        "(" + " OR ".join(f"{side} LIKE {wrap.format(t)} ESCAPE '{_ESCAPE}'" for t in asked) + ")"
     )
