@@ -10,6 +10,8 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+# A file's tests stay in one process, since they share an engine or a server.
+PYTEST = $(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),auto) --maxprocesses 4 --dist loadfile
 READY := $(VENV)/.ready
 LOCKS := requirements/uv.txt requirements/dev.txt
 
@@ -30,10 +32,10 @@ engines:
 	@bash scripts/engines.sh
 
 test: setup engines
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: setup engines
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 lint: setup
 	$(BIN)/ruff format --check .

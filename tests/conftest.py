@@ -22,6 +22,8 @@ from tests.support.certificates import Certificates, make_certificates
 from tests.support.engines import Engine
 
 if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
     from tests.support.server import Server
 
 # A time limit for each example would fail on a busy machine; in CI the examples are repeatable.
@@ -148,6 +150,23 @@ def sqlite_server(tmp_path: Path) -> Iterator[Server]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[ENGINES_TESTED] = {}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of a run in several processes hands over which engines it had."""
+    handed: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if handed is not None:
+        handed["engines"] = session.config.stash[ENGINES_TESTED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController, error: object) -> None:
+    """The closing lines speak of all workers; one that crashed told nothing."""
+    del error
+    outcomes: dict[str, str] = getattr(node, "workeroutput", {}).get("engines", {})
+    together = node.config.stash[ENGINES_TESTED]
+    for name, reason in outcomes.items():
+        together[name] = "" if together.get(name) == "" else reason
 
 
 def pytest_terminal_summary(
