@@ -135,6 +135,28 @@ def test_changes_name_the_references_they_break(shop: Shop) -> None:
     assert lead == [("crm.topic", "base_view")]
 
 
+def test_a_column_that_has_no_numbers_any_more_breaks_sums(shop: Shop) -> None:
+    filled(shop)
+    shop.sql("CREATE TABLE sales (id int, amount int, rate int, note text)")
+    shop.refresh()
+    root = shop.server.root
+    body = {"connectionId": shop.id, "modelKind": "SHARED", "modelName": "Sales"}
+    model = root.post("/api/v1/models", json=body).json()["model"]["id"]
+    measures = (
+        "measures:\n  total:\n    aggregate_type: sum\n    sql: ${amount}\n"
+        "  amounts:\n    aggregate_type: count_distinct\n    sql: ${amount}\n"
+        "  rates:\n    aggregate_type: average\n    sql: ${sales.rate}\n"
+    )
+    shop.write_files(model, {"public/sales.view": measures})
+    shop.sql("ALTER TABLE sales ALTER amount TYPE text, ALTER rate TYPE bigint")
+    shop.refresh()
+    found = {
+        each["column"]: [(one["path"], one["reference"]) for one in each["brokenReferences"]]
+        for each in get(root, f"connections/{shop.id}/changes", change="column_retyped")["records"]
+    }
+    assert found == {"amount": [("measures,total,sql", "sales.amount")], "rate": []}
+
+
 def test_schemas_of_a_model(shop: Shop) -> None:
     filled(shop)
     assert get(shop.server.root, f"models/{shop.id}/schemas") == {"schemas": ["crm", "public"]}

@@ -9,8 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from dragoman.dialects.catalog import Table
+from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.inference.ends import Target
 from dragoman.semantics.inference.names import Identity
+from dragoman.semantics.inference.types import data_type
 
 TABLE_ADDED: Final = "table_added"
 TABLE_REMOVED: Final = "table_removed"
@@ -39,6 +41,15 @@ class Change:
         """Whether something is gone that a model could refer to."""
         return self.change in (TABLE_REMOVED, COLUMN_REMOVED)
 
+    @property
+    def ends_numbers(self) -> bool:
+        """Whether a column of numbers is one of something else now, so that no sum takes it."""
+        if self.change != COLUMN_RETYPED or self.before is None or self.after is None:
+            return False
+        after = data_type(self.after)
+        numbers = data_type(self.before) is DataType.NUMBER
+        return numbers and after not in (DataType.NUMBER, DataType.UNKNOWN)
+
     def row(self, at: str, view: str, broken: Sequence[Mapping[str, str]]) -> tuple[Any, ...]:
         """The row of the store, in the order of `COLUMNS`."""
         told = msgspec.json.encode(broken).decode() if broken else None
@@ -54,7 +65,7 @@ def changes(old: Table, new: Table, was: Target) -> Iterator[Change]:
         if name not in after:
             yield Change(COLUMN_REMOVED, who, name, before=kind, field=was.field(name))
         elif after[name] != kind:
-            yield Change(COLUMN_RETYPED, who, name, kind, after[name])
+            yield Change(COLUMN_RETYPED, who, name, kind, after[name], was.field(name))
     for name, kind in after.items():
         if name not in before:
             yield Change(COLUMN_ADDED, who, name, after=kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -21,6 +21,8 @@ Path = tuple[str | int, ...]
 _VIEWS: Final = frozenset({"base_view", "join_from_view", "join_to_view", "extends"})
 _MAPS_OF_VIEWS: Final = frozenset({"joins", "views"})
 _SOURCES: Final = ("table_name", "sql", "query", "uploaded_table_name")
+# How the names of the aggregates begin that take numbers only.
+_OF_NUMBERS: Final = ("sum", "average", "median", "percentile")
 MOST: Final = 100  # references that are kept of one change
 
 
@@ -50,26 +52,32 @@ def note(
     """Record the changes, each with its view, and the references that they break."""
     gone = [(view, each.field) for each, view in changes if each.removes]
     found = context.read(lambda unit: broken(unit, connection_id, gone))
+    retyped = [(view, each.field) for each, view in changes if each.ends_numbers]
+    sums = context.read(lambda unit: broken(unit, connection_id, retyped, _aggregates))
     at = context.read(lambda unit: unit.now)
 
     def rows() -> Iterator[Sequence[Any]]:
         for each, view in changes:
-            references = found[view, each.field] if each.removes else ()
+            references = (found if each.removes else sums).get((view, each.field), ())
             yield each.row(at, view, [one.shown() for one in references])
 
     staging.note(drift.COLUMNS, rows())
 
 
 def broken(
-    unit: UnitOfWork, connection_id: str, gone: Iterable[Gone]
+    unit: UnitOfWork,
+    connection_id: str,
+    gone: Iterable[Gone],
+    within: Callable[[Layer], Iterator[tuple[str, Path, Gone]]] | None = None,
 ) -> Mapping[Gone, list[Broken]]:
-    """References to what is gone, in all shared models of the connection."""
+    """References to what is gone, in all shared models of the connection. `within`: which
+    references of a layer count, where it is not all of them."""
     found: dict[Gone, list[Broken]] = {each: [] for each in gone}
     if not found:
         return found
     for model in models.shared_models(unit, connection_id):
         layer = models.StoredLayer(unit, model)
-        for file, path, reference in _references(layer):
+        for file, path, reference in (within or _references)(layer):
             for each in dict.fromkeys((reference, (reference[0], None))):
                 if each in found and len(found[each]) < MOST:
                     text = reference[0] if reference[1] is None else ".".join(map(str, reference))
@@ -88,6 +96,17 @@ def _references(layer: Layer) -> Iterator[tuple[str, Path, Gone]]:
     for number, each in enumerate(layer.relationships()):
         for path, named in _named(each, (number,), None):
             yield "relationships", path, named
+
+
+def _aggregates(layer: Layer) -> Iterator[tuple[str, Path, Gone]]:
+    """The references in the SQL of measures that aggregate numbers."""
+    for view in layer.views():
+        for name, each in _items(view.definition.get("measures")):
+            measure = dict(_items(each))
+            if str(measure.get("aggregate_type", "")).startswith(_OF_NUMBERS):
+                path = ("measures", name, "sql")
+                for named in _in_text(str(measure.get("sql", "")), path, view.name):
+                    yield view.path, path, named
 
 
 def _stands_on(view: ViewSource) -> Iterator[tuple[Path, Gone]]:
