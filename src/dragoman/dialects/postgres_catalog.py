@@ -55,17 +55,27 @@ WITH spaces AS MATERIALIZED (
   JOIN spaces s ON s.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
     AND has_any_column_privilege(c.oid, 'select')
+), enumerations AS MATERIALIZED (
+  SELECT enumtypid,
+    'enum(' || string_agg(quote_literal(enumlabel), ',' ORDER BY enumsortorder) || ')' AS type
+  FROM pg_enum
+  GROUP BY enumtypid
 ), columns AS (
   SELECT a.attrelid,
     array_agg(a.attname::text ORDER BY a.attnum) AS names,
     array_agg(a.attnum ORDER BY a.attnum) AS numbers,
-    array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum) AS types,
+    -- What a name of the user's own stands for: a domain's type, an enumeration's values.
+    array_agg(COALESCE(e.type, CASE y.typtype
+        WHEN 'd' THEN format_type(y.typbasetype, y.typtypmod)
+        ELSE format_type(a.atttypid, a.atttypmod) END) ORDER BY a.attnum) AS types,
     array_agg(NOT a.attnotnull ORDER BY a.attnum) AS nullable,
     array_agg(CASE WHEN a.attgenerated = '' THEN pg_get_expr(f.adbin, f.adrelid) END
       ORDER BY a.attnum) AS defaults,
     array_agg(d.description ORDER BY a.attnum) AS comments
   FROM pg_attribute a
   JOIN tables t ON t.oid = a.attrelid
+  JOIN pg_type y ON y.oid = a.atttypid
+  LEFT JOIN enumerations e ON e.enumtypid = CASE y.typtype WHEN 'd' THEN y.typbasetype ELSE y.oid END
   LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
   LEFT JOIN pg_description d
     ON d.objoid = a.attrelid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum

@@ -46,6 +46,7 @@ class ClickhouseFunctions(SqlFunctions):
 
     parser = "clickhouse"
     truth_operators = False
+    own_text_types = True
     backslash_escapes = True
     settings = (
         "SETTINGS join_use_nulls = 1, cast_keep_nullable = 1,"

@@ -10,6 +10,7 @@ class DuckdbFunctions(SqlFunctions):
     """Source: duckdb.org/docs, functions of dates, timestamps and aggregates."""
 
     parser = "duckdb"
+    own_text_types = True
     types = {**SqlFunctions.types, CastType.DOUBLE: "DOUBLE"}
 
     def part(self, x: str, part: Part) -> str:

@@ -32,6 +32,8 @@ class SqlFunctions:
     ranks rows by a window and picks.
     `order_to_limit`: whether a limit needs an ORDER BY.
     `empty_is_null`: whether the empty text is NULL.
+    `own_text_types`: whether there are types that people read as text and that text functions
+    refuse: uuid, enumerations, network addresses.
     `settings`: what a statement ends with, so that joins and nulls mean what the standard says.
     """
 
@@ -44,6 +46,7 @@ class SqlFunctions:
     native_list: ClassVar[bool] = True
     order_to_limit: ClassVar[bool] = False
     empty_is_null: ClassVar[bool] = False
+    own_text_types: ClassVar[bool] = False
     from_nothing: ClassVar[str] = ""
     settings: ClassVar[str] = ""
     backslash_escapes: ClassVar[bool] = False
@@ -133,6 +136,10 @@ class SqlFunctions:
         return f"({a} = {b} OR ({a} IS NULL AND {b} IS NULL))"
 
     # text
+
+    def text(self, x: str) -> str:
+        """A value that people read as text, as one that every text function takes."""
+        return self.cast(x, CastType.STRING) if self.own_text_types else x
 
     def lower(self, x: str) -> str:
         """The text in small letters."""

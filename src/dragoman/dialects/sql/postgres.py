@@ -10,6 +10,7 @@ class PostgresFunctions(SqlFunctions):
     """Source: postgresql.org/docs, chapters 9.9 and 9.21."""
 
     parser = "postgres"
+    own_text_types = True
     types = {**SqlFunctions.types, CastType.STRING: "TEXT"}
 
     def truncate(self, x: str, unit: Unit) -> str:

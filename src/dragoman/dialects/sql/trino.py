@@ -20,6 +20,7 @@ class TrinoFunctions(SqlFunctions):
 
     parser = "trino"
     truth_operators = False
+    own_text_types = True
     native_percentile = False
     types = {
         **SqlFunctions.types,

@@ -155,17 +155,20 @@ class Conditions:
 
     def _text(self, given: TextFilter, on: Operand) -> str | None:
         if given.kind is TextKind.IS_EMPTY:
-            return f"{on.raw} IS NULL" if self.sql.empty_is_null else f"{on.raw} = ''"
+            return f"{on.raw} IS NULL" if self.sql.empty_is_null else f"{self._as_text(on)} = ''"
         if not given.values:
             return None
         if given.kind is TextKind.EQUALS and not given.case_insensitive:
             return self.equals(on, given.values)
-        x = on.raw
-        if on.type not in (DataType.STRING, DataType.UNKNOWN):
-            x = self.sql.cast(x, CastType.STRING)
+        x = self._as_text(on)
         if given.case_insensitive:
             x = self.sql.lower(x)
         return _any_of([self._one_text(given, x, value) for value in given.values])
+
+    def _as_text(self, on: Operand) -> str:
+        if on.type in (DataType.STRING, DataType.UNKNOWN):
+            return self.sql.text(on.raw)
+        return self.sql.cast(on.raw, CastType.STRING)
 
     def _one_text(self, given: TextFilter, x: str, value: str) -> str:
         folded = given.case_insensitive

@@ -96,9 +96,8 @@ class Levels:
 
     def greatest(self, own: Expr, level: Level, count: int, otherwise: str | None) -> Expr:
         """The value where it is among the greatest, and what stands for all others."""
-        text = own.text
-        if own.type is not DataType.STRING:
-            text = self.sql.cast(text, CastType.STRING)
+        is_text = own.type is DataType.STRING
+        text = self.sql.text(own.text) if is_text else self.sql.cast(own.text, CastType.STRING)
         place = self.column(level, "k", DataType.NUMBER).text
         kept = f"{place} <= {count}"
         if otherwise is None:
