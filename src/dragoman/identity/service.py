@@ -1,4 +1,7 @@
-"""Users, their attributes, and roles on connections."""
+"""Users, their attributes, and roles on connections.
+
+What other rooms may use of this one, in one place: they import no other module of it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,22 @@ from dragoman import audit
 from dragoman.access.principal import Principal
 from dragoman.access.roles import Role, builtin
 from dragoman.api.errors import BadRequest, Conflict, NotFound
+from dragoman.identity.groups import (
+    Group,
+    Member,
+    change_members,
+    create_group,
+    delete_group,
+    find_group,
+    get_group,
+    group_of,
+    groups_of,
+    list_groups,
+    members_of,
+    rename_group,
+    set_external_id,
+    set_members,
+)
 from dragoman.identity.tables import (
     connection_roles,
     custom_roles,
@@ -21,6 +40,39 @@ from dragoman.identity.tables import (
 )
 from dragoman.store import UnitOfWork
 from dragoman.store.metadata import AnyRow
+
+__all__ = [
+    "Group",
+    "Member",
+    "User",
+    "attributes",
+    "change_members",
+    "create_custom_role",
+    "create_group",
+    "create_user",
+    "delete_group",
+    "find_group",
+    "find_role",
+    "find_user",
+    "get_group",
+    "get_user",
+    "grant_role",
+    "granted_roles",
+    "group_of",
+    "groups_of",
+    "list_groups",
+    "list_users",
+    "members_of",
+    "rename_group",
+    "role_name",
+    "role_on",
+    "roles_at_least",
+    "set_attribute",
+    "set_disabled",
+    "set_external_id",
+    "set_members",
+    "user_of",
+]
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,255}")
 _ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 _\-]{0,79}")

@@ -57,3 +57,24 @@ custom_roles = Table(
     Column("base_role", String(20), nullable=False),
     Column("created_at", Time, nullable=False),
 )
+
+# `mini_id` names a group in SCIM and in roles, `id` in permits (contract §1.9). `name_key` is the
+# name case-folded.
+user_groups = Table(
+    "user_groups",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("mini_id", String(8), nullable=False, unique=True),
+    Column("name", String(64), nullable=False),
+    Column("name_key", String(192), nullable=False, unique=True),
+    Column("external_id", Text, index=True),
+    Column("created_at", Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
+)
+
+user_group_members = Table(
+    "user_group_members",
+    metadata,
+    Column("group_id", Id, ForeignKey("user_groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
