@@ -1,5 +1,8 @@
-"""Types that people read as text and that the engine keeps as types of its own: UUIDs, enumerations,
-addresses, domains. The catalog says what they are, and every filter of texts works on them."""
+"""Types that people read as text and that the engine keeps as types of its own.
+
+UUIDs, enumerations, addresses, domains: the catalog says what they are, and every filter of texts
+works on them.
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,8 @@ WITH spaces AS MATERIALIZED (
   FROM pg_attribute a
   JOIN tables t ON t.oid = a.attrelid
   JOIN pg_type y ON y.oid = a.atttypid
-  LEFT JOIN enumerations e ON e.enumtypid = CASE y.typtype WHEN 'd' THEN y.typbasetype ELSE y.oid END
+  LEFT JOIN enumerations e
+    ON e.enumtypid = CASE y.typtype WHEN 'd' THEN y.typbasetype ELSE y.oid END
   LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
   LEFT JOIN pg_description d
     ON d.objoid = a.attrelid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
