@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from datetime import UTC, date, datetime
 from datetime import time as clock
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pyarrow as pa
@@ -111,12 +112,18 @@ def test_what_two_readings_of_a_quote_make_of_a_text(stand_in: Subject, sql: str
         assert rows(session, "SELECT a FROM victim") == [{"a": 1}]
 
 
-def test_the_time_limit_holds_for_all_fetches_together(stand_in: Subject) -> None:
+def test_the_time_limit_holds_for_all_fetches_together(
+    stand_in: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each FETCH is quick, so the server's own limit never comes."""
-    with stand_in.session(timeout_seconds=0.5) as session:
-        answer = session.run(f"SELECT n FROM {stand_in.numbers(3_000_000)}")
+    timer = mock.Mock()
+    monkeypatch.setattr(threading, "Timer", timer)
+    with stand_in.session(timeout_seconds=60) as session:
+        answer = session.run(f"SELECT n FROM {stand_in.numbers(50_000)}")
         next(answer.batches)
-        time.sleep(1.2)
+        limit, ring = timer.call_args.args
+        assert 60 < limit < 61
+        ring(*timer.call_args.kwargs["args"])
         with pytest.raises(DatabaseFailure) as caught:
             list(answer.batches)
         assert caught.value.cause is Cause.QUERY_TIMEOUT
