@@ -86,6 +86,8 @@ events.build_with(catalog_service.follow_connection)
 RULES.saving = [git_working.check_save]
 RULES.merging = [git_working.check_merge]
 RULES.merged = [git_working.publish]
+RULES.migrating = [git_working.check_migration]
+RULES.fetch = git_working.files_at
 # Every table with sealed secrets.
 SEALED = (secrets.SEALED, shelf.SEALED)
 FLUSH_SECONDS = 5.0

@@ -79,6 +79,9 @@ class Bare:
         heads = b"refs/heads/"
         self.repo.refs[Ref(heads + name.encode())] = self.repo.refs[Ref(heads + start.encode())]
 
+    def tag(self, name: str, commit: str) -> None:
+        self.repo.refs[Ref(b"refs/tags/" + name.encode())] = ObjectID(commit.encode())
+
     def head(self, branch: str = "main") -> str | None:
         ref = Ref(b"refs/heads/" + branch.encode())
         return self.repo.refs[ref].decode() if ref in self.repo.refs else None

@@ -138,6 +138,22 @@ class Syncing:
         self._desk.write(lambda unit: self._save(unit, line, made, ours, (commit, noted, now)))
         return _done(made, commit, pushed=new is not None and new != there.commit, held=new is None)
 
+    def files_at(self, ref: str) -> dict[str, str] | None:
+        """The model's files, by key, at a branch, tag or commit id of the repository; None where it
+        has none of that name. Raises `GitFailure`, `BadRequest` for files that cannot be read."""
+        try:
+            there = self._snapshot(ref)
+        finally:
+            self._pin()
+        if there.commit is None:
+            return None
+        theirs, bad = texts.from_git(there.files)
+        found = {key: file.text for key, file in theirs.items()}
+        bad += texts.mistakes(found)
+        if bad:
+            raise BadRequest(f"Bad Request: the files at {ref[:80]} cannot be read. {_told(bad)}")
+        return found
+
     def _follows(self, line: Line) -> bool:
         return self._configuration.git_follower and not line.model.is_branch
 
@@ -318,9 +334,12 @@ def _held(made: Plan, *, did: bool, commit: str | None) -> Outcome:
 
 
 def _stuck(commit: str | None, bad: list[str]) -> Outcome:
+    return Outcome(False, False, commit, f"Nothing was changed. {_told(bad)}", bad)
+
+
+def _told(bad: list[str]) -> str:
     more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
-    told = "; ".join(bad[:_SHOWN]) + more
-    return Outcome(False, False, commit, f"Nothing was changed. {told}", bad)
+    return "; ".join(bad[:_SHOWN]) + more
 
 
 def _done(made: Plan, commit: str, *, pushed: bool, held: bool) -> Outcome:

@@ -165,6 +165,39 @@ def check_merge(unit: UnitOfWork, principal: Principal, intent: models.Intent) -
         ) from None
 
 
+def check_migration(unit: UnitOfWork, _principal: Principal, intent: models.Intent) -> None:
+    """A rule of models: what is in git is replaced on a branch, for somebody to look at."""
+    if intent.branch is None and load(unit, intent.model.id) is not None:
+        raise BadRequest(
+            "Bad Request: Target model has git enabled but branchName was not provided"
+        )
+
+
+async def files_at(house: House, principal: Principal, model_id: str, ref: str) -> dict[str, str]:
+    """A model's files at a branch, tag or commit id of its repository, for a migration.
+
+    Raises `GitFailure`, `ApiError`.
+    """
+
+    def work() -> dict[str, str]:
+        desk = desk_of(house, Origin())
+        found = desk.read(lambda unit: _source(unit, principal, model_id))
+        there = Syncing(desk, principal, found).files_at(ref)
+        if there is None:
+            raise BadRequest(f"Bad Request: gitRef: the repository has no {ref[:80]}")
+        return there
+
+    return await asyncio.get_running_loop().run_in_executor(house.blocking, work)
+
+
+def _source(unit: UnitOfWork, principal: Principal, model_id: str) -> Configuration:
+    models.get(unit, principal, model_id, missing="Not Found: Source model not found")
+    found = load(unit, model_id)
+    if found is None:
+        raise BadRequest("Bad Request: gitRef: the source model has no git configuration")
+    return found
+
+
 async def publish(house: House, principal: Principal, intent: models.Intent) -> bool:
     """After a merge: push it, unless the base branch is for pull requests. Whether git has it now.
 

@@ -18,8 +18,9 @@ from dragoman.store import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What somebody is about to do to `model`: save files (`branch`: on that branch of it), or
-    merge `branch` into it. `force`: the one who merges asks to override what stands in the way."""
+    """What somebody is about to do to `model`: save files, or give it another model's (`branch`: on
+    that branch of it), or merge `branch` into it. `force`: the one who merges asks to override what
+    stands in the way."""
 
     model: Model
     branch: Model | None = None
@@ -41,6 +42,7 @@ Fetch = Callable[[House, Principal, str, str], Awaitable[dict[str, str]]]
 class Rules:
     """The rules in force. `fetch`: None where no room knows remotes."""
 
+    migrating: list[Rule] = field(default_factory=list[Rule])
     saving: list[Rule] = field(default_factory=list[Rule])
     merging: list[Rule] = field(default_factory=list[Rule])
     merged: list[Publish] = field(default_factory=list[Publish])
@@ -49,6 +51,11 @@ class Rules:
     def check_save(self, unit: UnitOfWork, principal: Principal, intent: Intent) -> None:
         """Raise what a rule raises."""
         for rule in self.saving:
+            rule(unit, principal, intent)
+
+    def check_migration(self, unit: UnitOfWork, principal: Principal, intent: Intent) -> None:
+        """Raise what a rule raises."""
+        for rule in self.migrating:
             rule(unit, principal, intent)
 
     def check_merge(self, unit: UnitOfWork, principal: Principal, intent: Intent) -> None:

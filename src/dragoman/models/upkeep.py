@@ -69,6 +69,12 @@ class Migration:
     delete_missing: bool = True
 
 
+def require_organization_key(principal: Principal) -> None:
+    """Raise `Forbidden` for a person: a migration goes across models (contract §3.7)."""
+    if principal.kind is PrincipalKind.PERSONAL:
+        raise Forbidden("Forbidden: migrating models needs an organization API key")
+
+
 def migrate(
     unit: UnitOfWork,
     principal: Principal,
@@ -79,14 +85,15 @@ def migrate(
     """Give a model the files of another; `texts`: those that the source had at some moment, else
     as it has them now. Returns the version. Raises `BadRequest`, `Forbidden`, `NotFound`.
     """
-    if principal.kind is PrincipalKind.PERSONAL:
-        raise Forbidden("Forbidden: migrating models needs an organization API key")
+    require_organization_key(principal)
     source = access.get(unit, principal, source_id, missing="Not Found: Source model not found")
     target = access.get(unit, principal, wanted.target_id, Permission.MODELS_EDIT)
     if target.kind not in (Kind.SHARED, Kind.SHARED_EXTENSION):
         raise BadRequest("Bad Request: targetModelId: must be a shared model or an extension")
     branch = _branch(unit, principal, target, wanted.branch_name)
-    RULES.check_save(unit, principal, Intent(target, branch, wanted.message))
+    intent = Intent(target, branch, wanted.message)
+    RULES.check_migration(unit, principal, intent)
+    RULES.check_save(unit, principal, intent)
     held = lock(unit, (branch or target).id)
     given = texts if texts is not None else _texts(unit, source)
     changes: dict[str, str | None] = dict(given)

@@ -134,6 +134,7 @@ async def replace_names(call: Call) -> Response:
 
 async def migrate(call: Call) -> Response:
     model_id, body = call.id("modelId"), typed(await call.json(), Migrate)
+    upkeep.require_organization_key(call.principal)
     if body.git_ref is not None and not body.git_ref.strip():
         raise BadRequest("Bad Request: gitRef is empty")
     try:
