@@ -20,6 +20,7 @@ from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Column, TableKind
 from dragoman.dialects.diagnosis import diagnose
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.dialects.sql.clickhouse import FUNCTIONS
 from dragoman.egress import EgressPolicy
 from dragoman.secret import SecretStr
 from tests.engines.conformance import Subject, rows, until
@@ -313,6 +314,17 @@ def test_two_sessions_do_not_wait_for_each_other(subject: Subject) -> None:
         slow.cancel()
         reading.join(10)
         assert not reading.is_alive()
+
+
+def test_a_compiled_question_has_its_settings_though_it_may_set_nothing(subject: Subject) -> None:
+    joined = (
+        "SELECT b.x AS x FROM (SELECT 1 AS k) AS a LEFT JOIN (SELECT 2 AS k, 3 AS x) AS b USING k"
+    )
+    with subject.session() as session:
+        assert rows(session, joined) == [{"x": 0}]  # what ClickHouse does by itself
+        assert rows(session, f"{joined}\n{FUNCTIONS.settings}") == [{"x": None}]
+        with pytest.raises(DatabaseFailure, match="readonly"):
+            rows(session, f"{joined} SETTINGS join_use_nulls = 1")
 
 
 def test_a_user_with_readonly_2_keeps_it(subject: Subject) -> None:

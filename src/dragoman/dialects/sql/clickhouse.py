@@ -37,6 +37,14 @@ _MATCHES = {
 }
 
 
+SETTINGS = {
+    "join_use_nulls": 1,
+    "cast_keep_nullable": 1,
+    "enable_extended_results_for_datetime_functions": 1,
+}
+"""What statements of ours need to mean what the standard says."""
+
+
 class ClickhouseFunctions(SqlFunctions):
     """Source: clickhouse.com/docs, SQL reference. Readings are kept in UTC, sessions are in UTC.
 
@@ -48,10 +56,7 @@ class ClickhouseFunctions(SqlFunctions):
     truth_operators = False
     own_text_types = True
     backslash_escapes = True
-    settings = (
-        "SETTINGS join_use_nulls = 1, cast_keep_nullable = 1,"
-        " enable_extended_results_for_datetime_functions = 1"
-    )
+    settings = "SETTINGS " + ", ".join(f"{name} = {value}" for name, value in SETTINGS.items())
     types = {
         CastType.STRING: "String",
         CastType.INTEGER: "Int64",

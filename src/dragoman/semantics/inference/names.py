@@ -70,16 +70,19 @@ def view_name(scope: Sequence[str], table: str) -> str:
     return shortened(full, SCOPE.join((*scope, table)))
 
 
-def field_names(columns: Sequence[str]) -> list[str]:
-    """A field name for each column, no two the same.
+def field_names(columns: Sequence[str], inside: Sequence[tuple[str, ...]] = ()) -> list[str]:
+    """A field name for each column, no two the same, and then for each path `inside` a column.
 
     A column whose name needs no cleaning keeps it; of the others the first gets the cleaned name,
-    the next `_2`. `count` is the measure's name: such a column is `count_column`.
+    the next `_2`. `count` is the measure's name: such a column is `count_column`. A path is
+    `column__field`.
     """
     wanted = [_field_name(column) for column in columns]
+    wanted += [shortened(SCOPE.join(map(clean, path)), SCOPE.join(path)) for path in inside]
     if len(set(wanted)) == len(wanted):
         return wanted
-    exact = [name == column for name, column in zip(wanted, columns, strict=True)]
+    exact = [name == column for name, column in zip(wanted, columns, strict=False)]
+    exact += [False] * len(inside)
     taken = {name for name, kept in zip(wanted, exact, strict=True) if kept}
     return [name if kept else _free(name, taken) for name, kept in zip(wanted, exact, strict=True)]
 

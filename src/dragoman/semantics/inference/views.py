@@ -11,6 +11,7 @@ from dragoman.semantics.inference.conventions import Conventions
 from dragoman.semantics.inference.labels import title
 from dragoman.semantics.inference.names import COUNT, clean, field_names
 from dragoman.semantics.inference.stems import table_stem
+from dragoman.semantics.inference.structures import parts
 from dragoman.semantics.inference.types import data_type
 from dragoman.semantics.layers import ViewSource
 
@@ -20,15 +21,10 @@ GUESSED_KEY: Final = "x-guessed-primary-key"
 
 def view_source(table: Table, name: str, conventions: Conventions) -> ViewSource:
     """The view of a table. `name`: the view's name, settled among all tables."""
-    fields = field_names([column.name for column in table.columns])
-    types = [data_type(column.type, conventions.dialect) for column in table.columns]
+    dimensions, types = _dimensions(table, conventions)
+    fields = list(dimensions)[: len(table.columns)]
     stem = table_stem(clean(table.name, "table"))
-    key = keys.primary_key(table, fields, stem, conventions.dialect)
-    dimensions = {
-        field: _dimension(column, field, kind, conventions)
-        for column, field, kind in zip(table.columns, fields, types, strict=True)
-    }
-    for field in key:
+    for field in keys.primary_key(table, fields, stem, conventions.dialect):
         dimensions[field]["primary_key"] = True
         if not keys.declared(table):
             dimensions[field][GUESSED_KEY] = True
@@ -42,7 +38,7 @@ def view_source(table: Table, name: str, conventions: Conventions) -> ViewSource
     definition |= {"dimensions": dimensions, "measures": {COUNT: count(title(table.name))}}
     folder = conventions.folder(table.catalog, table.schema)
     path = f"{folder}/{file_name(name, table, conventions)}.view"
-    return ViewSource(name, path, definition, dict(zip(fields, map(str, types), strict=True)))
+    return ViewSource(name, path, definition, types)
 
 
 def count(label: str) -> dict[str, Any]:
@@ -57,12 +53,44 @@ def file_name(name: str, table: Table, conventions: Conventions) -> str:
     return clean(table.name, "table") if scope and name == usual else name
 
 
+def _dimensions(
+    table: Table, conventions: Conventions
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """The columns in their order, then the fields inside them; and the type of each."""
+    dialect, columns = conventions.dialect, table.columns
+    inside = [(column.name, part) for column in columns for part in parts(column.type, dialect)]
+    names = iter(
+        field_names(
+            [column.name for column in columns], [(name, *part.path) for name, part in inside]
+        )
+    )
+    dimensions: dict[str, dict[str, Any]] = {}
+    types: dict[str, str] = {}
+    for column, field in zip(columns, names, strict=False):
+        kind = data_type(column.type, dialect)
+        dimensions[field], types[field] = _dimension(column, field, kind, conventions), str(kind)
+    for (column, part), field in zip(inside, names, strict=True):
+        kind, path = data_type(part.type, dialect), (column, *part.path)
+        dimensions[field], types[field] = _field(path, field, kind, conventions), str(kind)
+    return dimensions, types
+
+
 def _dimension(
     column: Column, field: str, kind: DataType, conventions: Conventions
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {"sql": conventions.quote(column.name), "label": title(column.name)}
+    found = _field((column.name,), field, kind, conventions)
     if column.comment:
         found["description"] = column.comment
+    if parts(column.type, conventions.dialect):
+        found["hidden"] = True  # its fields are shown, and few databases group by a structure
+    return found
+
+
+def _field(
+    path: tuple[str, ...], field: str, kind: DataType, conventions: Conventions
+) -> dict[str, Any]:
+    sql = ".".join(map(conventions.quote, path))
+    found: dict[str, Any] = {"sql": sql, "label": " ".join(map(title, path))}
     if kind is DataType.NUMBER and (field == "id" or field.endswith("_id")):
         found["format"] = "ID"
     if kind is DataType.OTHER_UNGROUPABLE:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from dragoman.dialects.adapters.clickhouse import catalog, errors
@@ -22,6 +22,7 @@ from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure
 from dragoman.dialects.network import Network
+from dragoman.dialects.sql.clickhouse import FUNCTIONS, SETTINGS
 from dragoman.dialects.statements import first_keyword
 from dragoman.dialects.streaming import Attempt, StreamingSession, timed_out
 
@@ -29,6 +30,8 @@ from dragoman.dialects.streaming import Attempt, StreamingSession, timed_out
 _OWN_CLOCK_SECONDS: Final = 0.5
 _NOT_SYSTEM: Final = f"NOT IN {catalog.SYSTEM}"
 _FORMAT: Final = "ArrowStream"
+Settings = Mapping[str, Any]
+_NONE: Final[Settings] = {}
 
 
 class ClickHouseSession(StreamingSession):
@@ -79,9 +82,10 @@ class ClickHouseSession(StreamingSession):
     def _begin(
         self, sql: str, attempt: Attempt, notices: list[str]
     ) -> tuple[Schema, Iterator[RecordBatch]]:
-        answer = self._start(attempt, sql)
+        sql, own = self._lifted(sql)
+        answer = self._start(attempt, sql, settings=own)
         notices.extend(self.notices)
-        described = self._described(sql, answer.schema, notices)
+        described = self._described(sql, answer.schema, own, notices)
         columns = Columns(answer.schema, described, self._timezone, notices)
         return columns.schema, columns.apply(iter(answer))
 
@@ -112,11 +116,25 @@ class ClickHouseSession(StreamingSession):
             return timed_out(self._options.timeout_seconds)
         return failure
 
-    def _start(self, attempt: Attempt, sql: str, values: dict[str, Any] | None = None) -> Answer:
+    def _lifted(self, sql: str) -> tuple[str, Settings]:
+        """A compiled question without the SETTINGS at its end, and these: a statement under
+        `readonly = 1` may set nothing, the request that sends it may."""
+        bare = sql.removesuffix(FUNCTIONS.settings)
+        if bare == sql or self._settings.get("readonly") != 1:
+            return sql, {}
+        return bare.rstrip(), SETTINGS
+
+    def _start(
+        self,
+        attempt: Attempt,
+        sql: str,
+        values: dict[str, Any] | None = None,
+        settings: Settings = _NONE,
+    ) -> Answer:
         """A statement that can be stopped by its id, and is when its time is over."""
         self._query_id = uuid.uuid4().hex
         self._start_clock(attempt)
-        self._answer = self._ask(sql, values, query_id=self._query_id)
+        self._answer = self._ask(sql, values, {**settings, "query_id": self._query_id})
         return self._answer
 
     def _start_clock(self, attempt: Attempt) -> None:
@@ -129,12 +147,14 @@ class ClickHouseSession(StreamingSession):
         self._clock.daemon = True
         self._clock.start()
 
-    def _described(self, sql: str, schema: Schema, notices: list[str]) -> dict[str, str]:
+    def _described(
+        self, sql: str, schema: Schema, settings: Settings, notices: list[str]
+    ) -> dict[str, str]:
         """The server's own types of the answer's columns, where Arrow leaves them open."""
         if not must_describe(schema) or first_keyword(sql) not in {"SELECT", "WITH"}:
             return {}
         try:
-            rows = self._rows(f"DESCRIBE TABLE ({sql}\n)")
+            rows = self._rows(f"DESCRIBE TABLE ({sql}\n)", settings=settings)
         except Interrupted:
             raise
         except Exception:  # noqa: BLE001 - the answer is there, its finer types are not
@@ -159,9 +179,11 @@ class ClickHouseSession(StreamingSession):
         except Exception as error:  # noqa: BLE001 - drivers raise anything
             raise self._failure(error, None) from None
 
-    def _rows(self, sql: str, values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    def _rows(
+        self, sql: str, values: dict[str, Any] | None = None, settings: Settings = _NONE
+    ) -> list[dict[str, Any]]:
         """A statement of ours, its few rows read at once."""
-        answer, exhausted = self._ask(sql, values), False
+        answer, exhausted = self._ask(sql, values, settings), False
         try:
             rows = [row for batch in answer for row in batch.to_pylist()]
             exhausted = True
@@ -169,6 +191,6 @@ class ClickHouseSession(StreamingSession):
             answer.close(exhausted=exhausted)
         return rows
 
-    def _ask(self, sql: str, values: dict[str, Any] | None = None, **more: str) -> Answer:
-        settings = {**self._settings, **more}
-        return Answer(self._client.raw_stream(sql, values, settings, fmt=_FORMAT))
+    def _ask(self, sql: str, values: dict[str, Any] | None, settings: Settings) -> Answer:
+        whole = {**self._settings, **settings}
+        return Answer(self._client.raw_stream(sql, values, whole, fmt=_FORMAT))
