@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import multiprocessing
 import signal
+import time
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -36,6 +38,7 @@ from dragoman.git import routes as git_routes
 from dragoman.git import service as git_service
 from dragoman.git import working as git_working
 from dragoman.house import House
+from dragoman.identity import key_routes, tokens
 from dragoman.identity.tokens import TokenDirectory
 from dragoman.jobs import Jobs
 from dragoman.models import branch_routes, object_routes, upkeep_routes, yaml_routes
@@ -74,6 +77,7 @@ RESOURCES = (
     job_routes.ROUTES,
     git_routes.ROUTES,
     dbt_routes.ROUTES,
+    key_routes.ROUTES,
     system_routes.ROUTES,
     system_egress.ROUTES,
 )
@@ -91,6 +95,7 @@ RULES.fetch = git_working.files_at
 # Every table with sealed secrets.
 SEALED = (secrets.SEALED, shelf.SEALED)
 FLUSH_SECONDS = 5.0
+SWEEP_SECONDS = 3600.0
 BLOCKING_THREADS = 32
 
 
@@ -227,7 +232,8 @@ def _is_orphan() -> bool:
 
 
 async def _keep_house(house: House) -> None:
-    """Small duties beside the requests: last use of tokens, idle sessions, old audit rows."""
+    """Small duties beside the requests: last use of tokens, idle sessions, old rows."""
+    swept = -math.inf
     while True:
         await asyncio.sleep(FLUSH_SECONDS)
         if _is_orphan():
@@ -238,5 +244,8 @@ async def _keep_house(house: House) -> None:
             await asyncio.to_thread(house.sessions.close_idle)
             if house.settings.audit_days:
                 await house.store.write(partial(audit.forget, days=house.settings.audit_days))
+            if house.settings.token_days and time.monotonic() - swept > SWEEP_SECONDS:
+                await house.store.write(partial(tokens.forget, days=house.settings.token_days))
+                swept = time.monotonic()
         except Exception as error:  # noqa: BLE001 - a duty missed now is done at the next turn
             log.warning("housekeeping failed", error=type(error).__name__)

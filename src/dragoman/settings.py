@@ -110,6 +110,10 @@ class Settings:
     metrics: Literal["loopback", "open", "off"] = _setting(
         "loopback", "Who may read /metrics: clients on this machine, everybody, nobody."
     )
+    personal_tokens_per_user: int = _setting(
+        50, "Personal tokens that one person may have at once; 0 is no limit."
+    )
+    token_days: int = _setting(30, "Days that expired and revoked tokens are kept; 0 is for ever.")
     audit_days: int = _setting(0, "Days that audit rows are kept; 0 is for ever.")
     job_days: int = _setting(90, "Days that ended background jobs are kept; 0 is for ever.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting(

@@ -34,6 +34,7 @@ EVERYBODY = {
     Permission.SIGNED_IN,
     Permission.CONNECTIONS_LIST,
     Permission.MODELS_LIST,
+    Permission.API_KEYS_OWN,
 }
 
 

@@ -49,7 +49,7 @@ def test_an_organization_key_takes_the_attributes_of_its_user(
     made = answer("token", "create", "--kind", "organization", "--user", "a@b.example")
     (listed,) = answer("token", "list")
     assert (listed["id"], listed["user"]) == (made["id"], "a@b.example")
-    assert rows(home, "SELECT user_id IS NOT NULL FROM tokens") == [(1,)]
+    assert rows(home, "SELECT user_id IS NULL, maker_id IS NOT NULL FROM tokens") == [(1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,32 @@ def test_revoke(run: Run, answer: Callable[..., Any]) -> None:
     run("token", "revoke", made["id"])
     assert answer("token", "list")[0]["revokedAt"] is not None
     assert "No token" in run("token", "revoke", made["id"], code=4).stderr
+
+
+def test_a_narrowed_token(run: Run, answer: Callable[..., Any], connected: str) -> None:
+    made = answer(
+        "token", "create", "--kind", "organization", "--scope", "Shop", "--scope", "queries:ask"
+    )
+    (listed,) = [each for each in answer("token", "list") if each["id"] == made["id"]]
+    assert listed["scope"] == {"permissions": ["queries:ask"], "connectionIds": [connected]}
+    refused = run("token", "create", "--kind", "organization", "--scope", "queries:fly", code=4)
+    assert "queries:fly" in refused.stderr
+
+
+def test_rotate(run: Run, answer: Callable[..., Any], home: Path) -> None:
+    made = answer("token", "create", "--kind", "organization")
+    rotated = run("token", "rotate", made["id"], "--overlap", "2h")
+    secret = rotated.stdout.removesuffix("\n")
+    assert TOKEN.fullmatch(secret)
+    assert secret != made["token"]
+    assert "2 hours" in rotated.stderr
+    digests = tuple(hashlib.sha256(text.encode()).digest() for text in (secret, made["token"]))
+    assert rows(home, "SELECT digest, previous_digest FROM tokens") == [digests]
+    run("token", "rotate", made["id"], "--overlap", "0h")
+    assert rows(home, "SELECT previous_digest FROM tokens") == [(None,)]
+    assert "--overlap" in run("token", "rotate", made["id"], "--overlap", "soon", code=2).stderr
+    run("token", "rotate", made["id"], "--overlap", "8d", code=5)
+    run("token", "rotate", "x", code=4)
 
 
 def test_users(run: Run, answer: Callable[..., Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import string
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -130,3 +132,14 @@ def test_the_scanner_pattern_finds_tokens_in_text(kind: TokenKind) -> None:
 def test_a_token_does_not_print() -> None:
     token = generate("personal")
     assert token.reveal() not in f"{token} {token!r}"
+
+
+def test_the_page_tells_scanners_the_form() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api-keys.md").read_text("utf-8")
+    assert f"    {SCANNER_PATTERN}\n" in page
+    told: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], told)
+    for token in [generate(kind).reveal() for kind in KINDS * 50]:
+        assert told["is_token"](token)
+        slip = token[:-1] + ("0" if token[-1] != "0" else "1")
+        assert not told["is_token"](slip)

@@ -79,6 +79,25 @@ def test_upgrade_from_every_revision(store: Store, revision: str) -> None:
         assert unit.db.execute(text("SELECT name FROM custom_roles")).scalar() == "a"
 
 
+def test_organization_keys_keep_their_makers(store: Store) -> None:
+    migrations.upgrade(store, "0009")
+    with store.begin() as unit:
+        unit.db.execute(text("INSERT INTO users VALUES ('u', 'a@b', 'a', true, NULL, 'c')"))
+        for kind in ("organization", "personal"):
+            values = "(id, kind, name, digest, hint, user_id, enabled, created_at)"
+            statement = f"INSERT INTO tokens {values} VALUES (:k, :k, '', :d, '', 'u', true, '')"
+            unit.db.execute(text(statement), {"k": kind, "d": kind.encode()})
+    migrations.ensure_current(store)
+    with store.begin() as unit:
+        found = unit.db.execute(text("SELECT kind, user_id, maker_id FROM tokens ORDER BY kind"))
+        assert [tuple(row) for row in found] == [
+            ("organization", None, "u"),
+            ("personal", "u", None),
+        ]
+        unit.db.execute(text("DELETE FROM users"))
+        assert unit.db.execute(text("SELECT kind FROM tokens")).scalars().all() == ["organization"]
+
+
 def test_newer_store_is_refused_and_left_alone(store: Store) -> None:
     migrations.ensure_current(store)
     with store.begin() as unit:

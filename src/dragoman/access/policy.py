@@ -39,6 +39,8 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     ROLES_MANAGE = "roles:manage"
     USERS_MANAGE = "users:manage"
+    API_KEYS_OWN = "api-keys:own"
+    API_KEYS_MANAGE = "api-keys:manage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +82,32 @@ RULES: dict[Permission, Rule] = {
     Permission.AUDIT_READ: Rule(),
     Permission.ROLES_MANAGE: Rule(role=Role.CONNECTION_ADMIN),
     Permission.USERS_MANAGE: Rule(),
+    Permission.API_KEYS_OWN: Rule(signed_in=True),
+    Permission.API_KEYS_MANAGE: Rule(),
 }
+
+# No narrowing takes these away: they show nothing of a connection.
+ALWAYS = frozenset((Permission.PUBLIC, Permission.SIGNED_IN))
+# What other permissions lead through. A narrowed token has it there, though not by itself.
+_PASSED = ALWAYS | {Permission.CONNECTIONS_READ, Permission.MODELS_READ}
 
 
 def admits(principal: Principal, permission: Permission) -> bool:
     """Whether the principal may come as far as the service, before any resource is known."""
-    rule = RULES[permission]
+    rule, scope = RULES[permission], principal.scope
+    if scope is not None and permission not in ALWAYS:
+        if not scope.permits(permission):
+            return False
+        if scope.connection_ids is not None and rule.anywhere:
+            return False
     return principal.organization_admin or rule.signed_in or rule.role is not None
 
 
 def allow(principal: Principal, permission: Permission, role: Role) -> bool:
     """Whether the principal, who has `role` on the resource, has the permission on it."""
-    rule = RULES[permission]
+    rule, scope = RULES[permission], principal.scope
+    if scope is not None and permission not in _PASSED and not scope.permits(permission):
+        return False
     if principal.organization_admin or rule.signed_in:
         return True
     return rule.role is not None and role.rank >= rule.role.rank

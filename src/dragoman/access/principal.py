@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from dragoman.access.scope import Scope
 
 
 class PrincipalKind(StrEnum):
@@ -17,13 +19,22 @@ class PrincipalKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Principal:
     """`user_id` is the person whose attributes apply: a personal token's owner, or the maker of
-    an organization key; None where there is none."""
+    an organization key; None where there is none. `scope`: what the token was narrowed to."""
 
     kind: PrincipalKind
     name: str
     token_id: str | None = None
     user_id: str | None = None
     organization_admin: bool = False
+    scope: Scope | None = None
+
+    def narrowed(self, scope: Scope | None) -> Principal:
+        """The principal with a narrowed token. On some connections only, an admin of the
+        organization is none: what belongs to no connection is out of reach."""
+        if scope is None or scope.connection_ids is None:
+            return replace(self, scope=scope)
+        whole = Scope(scope.permissions, scope.connection_ids, self.organization_admin)
+        return replace(self, scope=whole, organization_admin=False)
 
 
 OPERATOR = Principal(PrincipalKind.OPERATOR, "command line", organization_admin=True)

@@ -17,6 +17,7 @@ from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.api.call import Call, answer
 from dragoman.api.errors import (
     ApiError,
+    BadRequest,
     Forbidden,
     HeadersTooLarge,
     Internal,
@@ -90,14 +91,14 @@ class Dispatcher:
         )
         principal = ANONYMOUS
         if visit.route.permission is not Permission.PUBLIC:
-            principal = visit.principal = await self._authenticate(request, origin)
+            principal = visit.principal = await self._authenticate(request, visit.route, origin)
             await self.requests.check(principal.token_id or principal.name)
             if not admits(principal, visit.route.permission):
                 raise Forbidden(f"Forbidden: {visit.route.permission.value} is not permitted")
         call = Call(self.house, request, visit.route, parameters, principal, origin)
         return await visit.route.handler(call)
 
-    async def _authenticate(self, request: Request, origin: Origin) -> Principal:
+    async def _authenticate(self, request: Request, route: Route, origin: Origin) -> Principal:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         authenticator = self.house.authenticator
         principal = None
@@ -109,7 +110,11 @@ class Dispatcher:
                 )
         if principal is None:
             await self.failures.check(origin.address)
-            raise Unauthorized
+            if not route.refuses_without_401:
+                raise Unauthorized
+            if scheme.lower() != "bearer" or not token.strip():
+                raise BadRequest("Bad Request: Missing or malformed Authorization header")
+            raise Forbidden("Invalid bearer token")
         authenticator.used(principal)
         return principal
 

@@ -145,6 +145,8 @@ def _errors(route: Route) -> dict[str, Any]:
         codes |= set(_ALWAYS)
     if route.body is not None:
         codes |= {400, 408, 413}
+    if route.refuses_without_401:
+        codes -= {401}
     content = {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}}
     return {
         str(code): {"description": http.HTTPStatus(code).phrase, "content": content}

@@ -30,6 +30,14 @@ def page_size(query: Mapping[str, str], default: int = DEFAULT_SIZE) -> int:
     return min(int(text[:12]), MOST)
 
 
+def strict_page_size(query: Mapping[str, str], most: int = 100) -> int:
+    """As `page_size`, of a list that the contract gives a largest page. Raises `BadRequest`."""
+    size = page_size(query)
+    if size > most:
+        raise BadRequest(f"Bad Request: pageSize: Page size cannot exceed {most}")
+    return size
+
+
 def flag(query: Mapping[str, str], name: str) -> bool:
     """A boolean parameter, false when absent. Raises `BadRequest`."""
     value = query.get(name, "false").lower()

@@ -41,7 +41,8 @@ class Parameter:
 class Route:
     """One operation. `answer` is a msgspec type, a JSON Schema, or media types with binary bodies.
 
-    `extension`: not in the vendor's contract.
+    `extension`: not in the vendor's contract. `refuses_without_401`: no token is a 400 and an
+    unknown one a 403, as the contract has it for two operations (contract §1.5).
     """
 
     method: str
@@ -59,6 +60,7 @@ class Route:
     errors: tuple[int, ...] = ()
     extension: bool = False
     description: str = ""
+    refuses_without_401: bool = False
 
     @property
     def path_names(self) -> tuple[str, ...]:

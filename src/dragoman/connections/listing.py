@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import ColumnElement, and_, or_, select, true
 
 from dragoman.access.principal import Principal
 from dragoman.access.roles import Role
@@ -71,7 +71,11 @@ def reached(unit: UnitOfWork, principal: Principal, least: Role) -> ColumnElemen
     names = identity.roles_at_least(unit, least)
     granted = identity.granted_roles(unit, principal).items()
     mine = [key for key, role in granted if role.rank >= least.rank]
-    return or_(table.c.base_role.in_(names), table.c.id.in_(mine))
+    reached = or_(table.c.base_role.in_(names), table.c.id.in_(mine))
+    scope = principal.scope
+    if scope is None or scope.connection_ids is None:
+        return reached
+    return and_(reached, table.c.id.in_(scope.connection_ids))
 
 
 def _listed(row: Sequence[Any]) -> ConnectionRow:

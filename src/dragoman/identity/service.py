@@ -35,6 +35,7 @@ from dragoman.identity.groups import (
 from dragoman.identity.tables import (
     connection_roles,
     custom_roles,
+    tokens,
     user_attribute_values,
     users,
 )
@@ -133,11 +134,15 @@ def list_users(unit: UnitOfWork) -> list[User]:
 
 
 def set_disabled(unit: UnitOfWork, actor: Principal, user: User, *, disabled: bool) -> None:
-    """Suspend a member or let them back; a suspended one's tokens stop working at once."""
+    """Suspend a member or let them back; a suspended one's personal tokens stop working at once.
+    Organization keys that they made go on, and the row of the audit names them."""
     moment = unit.now if disabled else None
     unit.db.execute(update(users).where(users.c.id == user.id).values(disabled_at=moment))
     action = "user.suspend" if disabled else "user.resume"
-    audit.record(unit, actor, action, ("user", user.id))
+    made = select(tokens.c.id).where(tokens.c.maker_id == user.id, tokens.c.revoked_at.is_(None))
+    keys = list(unit.db.execute(made.order_by(tokens.c.id)).scalars())
+    after = {"organizationKeys": keys} if keys else None
+    audit.record(unit, actor, action, ("user", user.id), after=after)
 
 
 def set_attribute(
@@ -215,6 +220,11 @@ def create_custom_role(unit: UnitOfWork, actor: Principal, name: str, base: Role
 
 def role_on(unit: UnitOfWork, principal: Principal, connection_id: str, base_role: str) -> Role:
     """The strongest role the principal has on a connection; its base role is the floor."""
+    scope = principal.scope
+    if scope is not None and not scope.reaches(connection_id):
+        return Role.NO_ACCESS
+    if scope is not None and scope.whole:
+        return Role.CONNECTION_ADMIN
     custom = _custom(unit)
     candidates = [_tier(base_role, custom)]
     if principal.user_id is not None:
@@ -228,6 +238,9 @@ def role_on(unit: UnitOfWork, principal: Principal, connection_id: str, base_rol
 
 def granted_roles(unit: UnitOfWork, principal: Principal) -> dict[str, Role]:
     """Roles given to this user directly, by connection id."""
+    scope = principal.scope
+    if scope is not None and scope.whole:
+        return dict.fromkeys(scope.connection_ids or (), Role.CONNECTION_ADMIN)
     if principal.user_id is None:
         return {}
     table = connection_roles

@@ -18,6 +18,8 @@ users = Table(
     Column("created_at", Time, nullable=False),
 )
 
+# `user_id` owns a personal token; `maker_id` made an organization key, which outlives its maker.
+# The secret before a rotation (`previous_digest`) is good until `previous_until`.
 tokens = Table(
     "tokens",
     metadata,
@@ -27,6 +29,10 @@ tokens = Table(
     Column("digest", LargeBinary(32), nullable=False, unique=True),
     Column("hint", String(40), nullable=False),
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("maker_id", Id, ForeignKey("users.id", ondelete="SET NULL"), index=True),
+    Column("scope", Text),  # JSON of access.scope.Scope
+    Column("previous_digest", LargeBinary(32), unique=True),
+    Column("previous_until", Time),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("created_at", Time, nullable=False),
     Column("expires_at", Time),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from dragoman import audit, clock
 from dragoman.access.principal import Principal, PrincipalKind
-from dragoman.api.errors import BadRequest, NotFound
+from dragoman.access.scope import Scope
+from dragoman.api.errors import BadRequest, Conflict, NotFound
 from dragoman.identity import tokenformat
 from dragoman.identity.service import User
 from dragoman.identity.tables import tokens, users
@@ -19,9 +21,15 @@ from dragoman.secret import SecretStr
 from dragoman.store import Store, UnitOfWork
 from dragoman.store.prepared import Prepared
 
+LONGEST_OVERLAP = 7 * 24
+USUAL_OVERLAP = 24
+
 
 class Token(msgspec.Struct, rename="camel"):
-    """A token as lists show it: never its text, only a hint. Times are ISO 8601 UTC."""
+    """A token as lists show it: never its text, only a hint. Times are ISO 8601 UTC.
+
+    `user`: the owner of a personal token, the maker of an organization key.
+    """
 
     id: str
     kind: str
@@ -33,6 +41,7 @@ class Token(msgspec.Struct, rename="camel"):
     expires_at: str | None
     revoked_at: str | None
     last_used_at: str | None
+    scope: Scope | None
 
 
 def issue(
@@ -42,9 +51,11 @@ def issue(
     user: User | None,
     name: str,
     expires: datetime | None = None,
+    scope: Scope | None = None,
 ) -> tuple[str, SecretStr]:
     """Make a token; returns its id and its text, which cannot be had again.
 
+    `user` owns a personal token and makes an organization key, which takes its attributes.
     Raises `BadRequest` when a personal token names no user, or the end is past.
     """
     if kind == "personal" and user is None:
@@ -57,13 +68,56 @@ def issue(
         "kind": kind,
         "name": name,
         "hint": tokenformat.hint(secret),
-        "user_id": user.id if user else None,
+        "user_id" if kind == "personal" else "maker_id": user.id if user else None,
+        "scope": msgspec.json.encode(scope).decode() if scope else None,
         "created_at": unit.now,
         "expires_at": clock.wire(expires) if expires else None,
     }
     unit.db.execute(insert(tokens).values(**row, digest=tokenformat.digest(secret), enabled=True))
     audit.record(unit, actor, "token.create", ("token", token_id), after=row)
     return token_id, secret
+
+
+def rotate(
+    unit: UnitOfWork, actor: Principal, token_id: str, hours: int = USUAL_OVERLAP
+) -> SecretStr:
+    """Give a token a new secret; the one it had stays good for so many hours, 0 to a week.
+
+    A secret that an earlier rotation left ends at once: a token has two at most.
+    Raises `BadRequest`, `NotFound`, and `Conflict` for a token that has expired.
+    """
+    if not 0 <= hours <= LONGEST_OVERLAP:
+        raise BadRequest(f"Bad Request: overlapHours: must be 0 to {LONGEST_OVERLAP}")
+    live = (tokens.c.id == token_id) & tokens.c.revoked_at.is_(None)
+    # Locked: of two rotations at once, the later one sees the secret of the earlier.
+    found = unit.db.execute(_ROTATED.where(live).with_for_update()).first()
+    if found is None:
+        raise NotFound(f"No token {token_id[:80]}")
+    if found.expires_at is not None and found.expires_at <= unit.now:
+        raise Conflict("The token has expired: make another")
+    secret = tokenformat.generate(found.kind)
+    until = clock.wire(unit.moment + timedelta(hours=hours)) if hours else None
+    values = {
+        "digest": tokenformat.digest(secret),
+        "hint": tokenformat.hint(secret),
+        "previous_digest": found.digest if hours else None,
+        "previous_until": until,
+    }
+    unit.db.execute(update(tokens).where(live).values(values))
+    before, after = {"hint": found.hint}, {"hint": values["hint"], "previous_until": until}
+    audit.record(unit, actor, "token.rotate", ("token", token_id), before, after)
+    return secret
+
+
+_ROTATED = select(tokens.c.kind, tokens.c.digest, tokens.c.hint, tokens.c.expires_at)
+
+
+def set_enabled(unit: UnitOfWork, actor: Principal, token_id: str, *, enabled: bool) -> None:
+    """Let a token work or not; what is so already is no change."""
+    other = (tokens.c.id == token_id) & (tokens.c.enabled != enabled)
+    if unit.db.execute(update(tokens).where(other).values(enabled=enabled)).rowcount:
+        action = "token.enable" if enabled else "token.disable"
+        audit.record(unit, actor, action, ("token", token_id))
 
 
 def revoke(unit: UnitOfWork, actor: Principal, token_id: str) -> None:
@@ -74,9 +128,20 @@ def revoke(unit: UnitOfWork, actor: Principal, token_id: str) -> None:
     audit.record(unit, actor, "token.revoke", ("token", token_id))
 
 
+def forget(unit: UnitOfWork, days: int) -> int:
+    """Delete tokens that were revoked or expired more than so many days ago; returns how many."""
+    oldest = clock.wire(unit.moment - timedelta(days=days))
+    ended = or_(tokens.c.revoked_at < oldest, tokens.c.expires_at < oldest)
+    return unit.db.execute(delete(tokens).where(ended)).rowcount
+
+
+PERSON = func.coalesce(tokens.c.user_id, tokens.c.maker_id)
+"""The owner of a personal token, the maker of an organization key."""
+
+
 def list_tokens(unit: UnitOfWork) -> list[Token]:
     """All tokens, newest first, ended ones included."""
-    columns = (
+    statement = select(
         tokens.c.id,
         tokens.c.kind,
         tokens.c.name,
@@ -87,27 +152,45 @@ def list_tokens(unit: UnitOfWork) -> list[Token]:
         tokens.c.expires_at,
         tokens.c.revoked_at,
         tokens.c.last_used_at,
-    )
-    statement = select(*columns).outerjoin_from(tokens, users).order_by(tokens.c.created_at.desc())
-    return [Token(*row) for row in unit.db.execute(statement)]
+        tokens.c.scope,
+    ).outerjoin_from(tokens, users, users.c.id == PERSON)
+    newest_first = statement.order_by(tokens.c.created_at.desc())
+    return [_token(*row) for row in unit.db.execute(newest_first)]
 
 
-_LOOK_UP = Prepared(
+def _token(*values: Any) -> Token:
+    shown: list[Any] = [*values[:-1], scope_of(values[-1])]
+    return Token(*shown)
+
+
+def scope_of(text: str | None) -> Scope | None:
+    """A stored scope; None for a token that was not narrowed."""
+    return None if text is None else msgspec.json.decode(text, type=Scope)
+
+
+_PRINCIPAL = (
     select(
         tokens.c.id,
         tokens.c.kind,
         tokens.c.name,
-        tokens.c.user_id,
+        PERSON,
         users.c.email,
         users.c.organization_admin,
+        tokens.c.scope,
     )
-    .outerjoin_from(tokens, users)
+    .outerjoin_from(tokens, users, users.c.id == tokens.c.user_id)
     .where(
-        tokens.c.digest == bindparam("digest"),
         tokens.c.enabled,
         tokens.c.revoked_at.is_(None),
         or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > bindparam("now")),
         users.c.disabled_at.is_(None),
+    )
+)
+_LOOK_UP = Prepared(_PRINCIPAL.where(tokens.c.digest == bindparam("digest")))
+_LOOK_UP_ROTATED = Prepared(
+    _PRINCIPAL.where(
+        tokens.c.previous_digest == bindparam("digest"),
+        tokens.c.previous_until > bindparam("now"),
     )
 )
 
@@ -127,12 +210,16 @@ class TokenDirectory:
     def principal(self, unit: UnitOfWork, digest: bytes) -> Principal | None:
         """Whom the token stands for; None when unknown, revoked, disabled or expired."""
         row = _LOOK_UP.first(unit, digest=digest, now=unit.now)
+        # A second look-up, and only then: nearly every request comes with the newest secret.
+        row = row or _LOOK_UP_ROTATED.first(unit, digest=digest, now=unit.now)
         if row is None:
             return None
-        token_id, kind, token_name, user_id, email, is_admin = row
+        token_id, kind, token_name, user_id, email, is_admin, scope = row
         if kind == PrincipalKind.ORGANIZATION.value:
-            return Principal(PrincipalKind.ORGANIZATION, token_name, token_id, user_id, True)
-        return Principal(PrincipalKind.PERSONAL, email, token_id, user_id, bool(is_admin))
+            found = Principal(PrincipalKind.ORGANIZATION, token_name, token_id, user_id, True)
+        else:
+            found = Principal(PrincipalKind.PERSONAL, email, token_id, user_id, bool(is_admin))
+        return found if scope is None else found.narrowed(scope_of(scope))
 
     def used(self, principal: Principal) -> None:
         """Note that the principal's token was used now."""

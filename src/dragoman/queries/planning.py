@@ -106,7 +106,7 @@ def _asker(unit: UnitOfWork, principal: Principal, ask: Ask) -> Principal:
         user.email,
         user_id=user.id,
         organization_admin=user.organization_admin,
-    )
+    ).narrowed(principal.scope)
 
 
 def _located(unit: UnitOfWork, asker: Principal, model: Model, ask: Ask) -> Located:

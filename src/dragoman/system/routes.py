@@ -11,14 +11,13 @@ from dragoman.access.policy import Permission
 from dragoman.api import openapi
 from dragoman.api.call import Call, answer
 from dragoman.api.errors import BadRequest, NotFound, Unavailable
+from dragoman.api.paging import strict_page_size
 from dragoman.api.routing import Parameter, Route
 from dragoman.observability import metrics
 from dragoman.store import UnitOfWork
 from dragoman.system import docs_page
 
 TAG = "System"
-PAGE = 20
-MAX_PAGE = 100
 _LAST_ROW = 2**31 - 1  # more than this Postgres does not compare with the column
 _FILTERS = {
     "action": "action",
@@ -51,7 +50,7 @@ async def read_metrics(call: Call) -> Response:
 
 async def audit_log(call: Call) -> Response:
     query = call.query()
-    size, cursor = _page_size(query.get("pageSize")), _cursor(query.get("cursor"))
+    size, cursor = strict_page_size(query), _cursor(query.get("cursor"))
     filters = {column: query[name] for name, column in _FILTERS.items() if name in query}
 
     def work(unit: UnitOfWork) -> tuple[list[audit.AuditRow], int | None, int]:
@@ -82,16 +81,6 @@ async def docs_asset(call: Call) -> Response:
         raise NotFound("Not Found: no such file")
     body, media_type = found
     return Response(body, media_type=media_type)
-
-
-def _page_size(text: str | None) -> int:
-    if text is None:
-        return PAGE
-    if not text.isascii() or not text.isdigit() or len(text) > 6 or int(text) < 1:
-        raise BadRequest("Bad Request: pageSize: Page size must be at least 1")
-    if int(text) > MAX_PAGE:
-        raise BadRequest(f"Bad Request: pageSize: Page size cannot exceed {MAX_PAGE}")
-    return int(text)
 
 
 def _cursor(text: str | None) -> int | None:
