@@ -227,3 +227,43 @@ def test_rows_that_an_attribute_allows_also_from_the_cache(server: Server, model
         {"query": {"modelId": model, "fields": [], "userEditedSQL": "SELECT 1"}},
     ):
         assert lines(querier.post(RUN, json=by_hand))[1]["error_type"] == "FORBIDDEN"
+
+
+def test_sql_by_hand_with_references_obeys_the_rules_of_its_topic(
+    server: Server, model: str
+) -> None:
+    connection = server.root.get("/api/v1/models", params={"modelId": model}).json()["records"][0][
+        "connectionId"
+    ]
+    only_paid = "always_where_filters:\n  orders.status: {is: shipped}\n"
+    write(server, model, "paid.topic", f"base_view: orders\njoins: {{}}\n{only_paid}")
+    querier = server.member("omnisql@example.com", **{connection: "QUERIER"})
+    restricted = server.member("topics@example.com", **{connection: "QUERY_TOPICS"})
+    sql = "SELECT ${orders.status} AS s, count(*) AS n FROM ${paid} WHERE 1 = 1 OR 1 = 1 GROUP BY 1"
+    question = by_hand(model, sql)
+    _, answer, *_ = lines(querier.post(RUN, json=question))
+    assert [row["orders.status"] for row in rows(answer)] == ["shipped"]
+    assert restricted.post(RUN, json=question).status_code == 403
+    # As plain SQL it is refused, with and without references, since a topic shows a part only.
+    for raw in (
+        by_hand(model, "SELECT count(*) FROM orders"),
+        by_hand(model, sql, rewriteSql=False),
+        by_hand(model, f"-- DO NOT PARSE\n{sql}"),
+        by_hand(model, "SELECT ${orders.id} FROM ${paid} WHERE getenv('HOME') = ''"),
+    ):
+        assert lines(querier.post(RUN, json=raw))[1]["status"] != "COMPLETE"
+    refused = lines(querier.post(RUN, json=by_hand(model, "SELECT 1")))[1]
+    assert refused["error_type"] == "FORBIDDEN"
+
+
+def test_rows_of_sql_by_hand_are_sorted_where_that_is_asked_for(server: Server, model: str) -> None:
+    sorts = [{"column_name": "x", "sort_descending": True}]
+    sql = "SELECT * FROM (VALUES (1), (NULL), (3)) t(x)"
+    for enabled, wanted in ((False, [1, None, 3]), (True, [3, 1, None])):
+        question = by_hand(model, sql, sorts=sorts, sqlSortsEnabled=enabled)
+        _, answer, *_ = lines(server.root.post(RUN, json=question))
+        assert [row["x"] for row in rows(answer)] == wanted
+
+
+def by_hand(model_id: str, sql: str, **more: Any) -> dict[str, Any]:
+    return {"query": {"modelId": model_id, "fields": [], "userEditedSQL": sql, **more}}

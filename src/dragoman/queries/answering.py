@@ -109,7 +109,7 @@ async def _job(call: Call, ask: Ask, planned: Planned) -> Job:
 
 def _after(planned: Planned) -> str:
     """What is done with the rows besides: a part of what the answer depends on."""
-    return "" if planned.assembly is None else repr(planned.assembly.query)
+    return repr((planned.sorts, planned.assembly.query if planned.assembly else None))
 
 
 async def _streamed(call: Call, ask: Ask, planned: Planned, form: Format) -> Response:

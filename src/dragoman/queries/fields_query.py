@@ -11,9 +11,10 @@ from dragoman.dialects.arrow import RecordBatch, pyarrow
 from dragoman.dialects.base import Rows
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.house import House
-from dragoman.queries.planning import Planned
+from dragoman.queries.planning import RAW_ROWS, Planned
 from dragoman.queries.renaming import renamed
 from dragoman.queries.service import Query
+from dragoman.semantics.answers.ordering import ordered
 from dragoman.semantics.compiler.errors import PlanError
 
 
@@ -34,6 +35,11 @@ class FieldsQuery(Query):
     def rows(self) -> Generator[Rows]:
         """See `Query.rows`."""
         planned = self._planned
+        if planned.sorts:
+            with super().rows() as rows:
+                found = ordered(collected(rows, RAW_ROWS), planned.sorts)
+            yield Rows(found.schema, _Given(found.to_batches()), [])
+            return
         if planned.assembly is None:
             with super().rows() as rows:
                 yield Rows(*renamed(rows, planned.columns, labels=self._labels))

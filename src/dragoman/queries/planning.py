@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dragoman import audit
@@ -27,7 +28,10 @@ from dragoman.semantics.compiler.asking import Asking
 from dragoman.semantics.compiler.compile import Compiler
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.plan import Column
+from dragoman.semantics.composition import ComposedModel
+from dragoman.semantics.model.faults import BadDefinition
 from dragoman.semantics.model.topics import Topic
+from dragoman.semantics.query.request import Sort
 from dragoman.store import UnitOfWork
 
 RAW_ROWS = 50_001
@@ -40,7 +44,8 @@ class Planned:
     """A statement and where it goes. `columns` None: those of the database (SQL by hand).
 
     `max_age`: seconds that a kept result is good for; `reset_at`: those before are not.
-    `assembly`: what is left to do with the rows, None for nothing.
+    `assembly`: what is left to do with the rows, None for nothing; `sorts`: the order that rows of
+    SQL by hand are brought into.
     """
 
     located: Located
@@ -53,6 +58,7 @@ class Planned:
     max_age: float = DEFAULT_AGE
     reset_at: str | None = None
     assembly: Assembly | None = None
+    sorts: tuple[Sort, ...] = ()
 
 
 def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
@@ -62,14 +68,27 @@ def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
     model = models.on_branch(unit, asker, ask.model_id, ask.branch_id)
     located = _located(unit, asker, model, ask)
     asking, told = _asking(unit, asker, located, ask)
+    query = ask.query
     with _compiler(unit, model) as compiler:
-        if ask.query.sql is not None or not ask.query.topic:
-            _check_rules(unit, compiler, asker, located)
-        if ask.query.sql is not None:
-            return Planned(located, ask.query.sql, None, RAW_ROWS, warnings=tuple(told), max_age=0)
-        compiled = compiler.compile(ask.query, asking)
-        max_age, policy = _cache_policy(compiler, ask.query.topic)
-    assembly = Assembly(ask.query, compiled)
+        passes = partial(_passes_rules, unit, compiler, asker, located)
+        if query.has_references:
+            free = _may_send_sql(unit, asker, located) and passes(raw=True)
+            question = compiler.handwritten(query, asking, any_function=free)
+            query = question.query
+        elif query.sql is not None:
+            _check(passes(raw=True))
+            sorts = query.sorts if query.sort_sql else ()
+            told += query.warnings
+            return Planned(
+                located, query.sql, None, RAW_ROWS, warnings=tuple(told), max_age=0, sorts=sorts
+            )
+        else:
+            question = compiler.question(query, asking)
+        if not query.topic:
+            _check(passes(raw=False))
+        compiled = question.compile()
+        max_age, policy = _cache_policy(compiler, query.topic)
+    assembly = Assembly(query, compiled)
     reset_at = models.last_reset(unit, model.id, policy)
     return _planned(located, assembly, told, max_age, reset_at)
 
@@ -112,7 +131,10 @@ def _asker(unit: UnitOfWork, principal: Principal, ask: Ask) -> Principal:
 def _located(unit: UnitOfWork, asker: Principal, model: Model, ask: Ask) -> Located:
     """The connection whose database answers. Restricted queriers ask through topics only."""
     query = ask.query
-    if query.sql is not None:
+    if query.has_references:
+        # It names its topic itself, later; who may ask in topics alone sends no SQL at all.
+        permission = Permission.QUERIES_ASK
+    elif query.sql is not None:
         permission = Permission.CONNECTIONS_SQL
     else:
         permission = Permission.QUERIES_TOPIC if query.topic else Permission.QUERIES_ASK
@@ -180,21 +202,42 @@ def _compiler(unit: UnitOfWork, model: Model) -> AbstractContextManager[Compiler
     return COMPILERS.of(key, layers)
 
 
-def _check_rules(unit: UnitOfWork, compiler: Compiler, asker: Principal, located: Located) -> None:
-    """SQL by hand, and questions outside topics, pass rules on rows by: where a model has any, only
-    who may edit the model may ask so."""
+def _may_send_sql(unit: UnitOfWork, asker: Principal, located: Located) -> bool:
+    role = connections.role_on(unit, asker, located.connection)
+    return allow(asker, Permission.CONNECTIONS_SQL, role)
+
+
+def _passes_rules(
+    unit: UnitOfWork, compiler: Compiler, asker: Principal, located: Located, *, raw: bool
+) -> bool:
+    """Whether the asker may ask what rules on rows do not reach: SQL by hand (`raw`), and questions
+    outside topics. Where a model has such rules, only who may edit the model may.
+
+    What a topic always filters is a rule of that topic, so questions outside it need not obey;
+    SQL by hand reads the tables themselves, of which a topic may be meant to show a part.
+    """
     role = connections.role_on(unit, asker, located.connection)
     if allow(asker, Permission.MODELS_EDIT, role):
-        return
+        return True
     model = compiler.model
-    ruled = bool(model.settings.default_topic_access_filters) or any(
-        isinstance(topic := model.topic(name), Topic) and topic.access_filters
-        for name in model.topic_names()
+    return not model.settings.default_topic_access_filters and not any(
+        _has_rules(model, name, raw=raw) for name in model.topic_names()
     )
-    if ruled:
+
+
+def _has_rules(model: ComposedModel, name: str, *, raw: bool) -> bool:
+    try:
+        topic = model.topic(name)
+    except BadDefinition:
+        return True  # it may have had some
+    return isinstance(topic, Topic) and bool(topic.access_filters or (raw and topic.filters_always))
+
+
+def _check(passes: bool) -> None:
+    if not passes:
         raise PlanError(
             "The model has rules on rows, which hold in topics.",
-            fix="Ask in a topic.",
+            fix="Ask in a topic; SQL may, too: FROM ${topic}.",
             error_type=ErrorType.FORBIDDEN,
         )
 

@@ -45,6 +45,11 @@ VIEWS: dict[str, Any] = {
             "total": {"sql": "${fee}", "aggregate_type": "sum"},
             "paid": {"aggregate_type": "count", "filters": {"status": {"is": "paid"}}},
             "mean": {"sql": "${total} / nullif(${count}, 0)"},
+            "masked_total": {
+                "sql": "${fee}",
+                "aggregate_type": "sum",
+                "mask_unless_access_grants": ["insiders"],
+            },
             "raw_mean": {"sql": "sum(${fee}) / count(*)"},
             "spread": {"sql": "stddev_pop(${fee})"},
             "median_fee": {"sql": "${fee}", "aggregate_type": "median"},
@@ -275,6 +280,8 @@ def test_grants(database: Any) -> None:
         rows(database, **topic("hidden", "orders.count"))
     assert rows(database, fields=["orders.masked", "orders.count"]) == [(None, 4)]
     assert len(rows(database, insider, fields=["orders.masked", "orders.count"])) == 3
+    assert rows(database, fields=["orders.masked_total", "orders.count"]) == [(None, 4)]
+    assert rows(database, insider, fields=["orders.masked_total"]) == [(52,)]
 
 
 def test_unknown_fields_are_left_out_with_a_word() -> None:

@@ -87,7 +87,7 @@ def _calls(tokens: Sequence[Token], text: str) -> Iterator[tuple[int, int, str, 
     at = 0
     while at < len(tokens) - 1:
         name = tokens[at].text.upper()
-        if name not in _KINDS or tokens[at + 1].text != "(":
+        if name not in _KINDS or tokens[at + 1].token_type.name != "L_PAREN":
             at += 1
             continue
         close = _closing(tokens, at + 1)
@@ -103,7 +103,8 @@ def _calls(tokens: Sequence[Token], text: str) -> Iterator[tuple[int, int, str, 
 def _closing(tokens: Sequence[Token], opening: int) -> int | None:
     depth = 0
     for at in range(opening, len(tokens)):
-        depth += {"(": 1, ")": -1}.get(tokens[at].text, 0)
+        # By its kind: a text may consist of a parenthesis.
+        depth += {"L_PAREN": 1, "R_PAREN": -1}.get(tokens[at].token_type.name, 0)
         if depth == 0:
             return at
     return None

@@ -6,6 +6,7 @@ Pure: the same model, question and asker give the same bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dragoman.semantics.compiler.asking import Asking
 from dragoman.semantics.compiler.compiled import Compiled
@@ -19,6 +20,9 @@ from dragoman.semantics.model.faults import BadDefinition
 from dragoman.semantics.model.topics import Topic
 from dragoman.semantics.query.request import Query
 
+if TYPE_CHECKING:
+    from dragoman.semantics.compiler.handwritten.question import HandwrittenQuestion
+
 MAX_BENCHES = 50
 
 
@@ -31,7 +35,22 @@ class Compiler:
 
     def compile(self, query: Query, asking: Asking) -> Compiled:
         """Compile a question. Raises `PlanError`."""
-        return Question(self, query, asking).compile()
+        return self.question(query, asking).compile()
+
+    def question(self, query: Query, asking: Asking) -> Question:
+        """A question in fields, bound to its topic. Raises `PlanError`."""
+        return Question(self, query, asking)
+
+    def handwritten(
+        self, query: Query, asking: Asking, *, any_function: bool = False
+    ) -> HandwrittenQuestion:
+        """The question that `query.sql`, with references, asks; its `query` says in which topic.
+        `any_function`: see `statement.read`. Raises `PlanError`."""
+        from dragoman.semantics.compiler.handwritten.question import HandwrittenQuestion, placed
+        from dragoman.semantics.compiler.handwritten.statement import read
+
+        statement = read(query.sql or "", asking.functions, any_function=any_function)
+        return HandwrittenQuestion(self, statement, placed(self.model, query, statement), asking)
 
     def bench(self, topic_name: str, asking: Asking) -> Bench:
         """What askers of one kind share. Raises `PlanError` for a topic that is not there."""

@@ -19,7 +19,7 @@ from dragoman.semantics.model.references import Reference, SqlText
 if TYPE_CHECKING:
     from sqlglot import exp
 
-_SENTINEL = "dragoman_hole_"
+SENTINEL = "dragoman_hole_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _with_holes(sql: SqlText) -> tuple[str, dict[str, Reference]]:
     pieces: list[str] = []
     for part in sql.parts:
         if isinstance(part, Reference):
-            name = f"{_SENTINEL}{len(holes)}_"
+            name = f"{SENTINEL}{len(holes)}_"
             holes[name] = part
             pieces.append(name)
         else:

@@ -52,13 +52,20 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupPart:
+    """The value of one of the question's groups, by name, in a formula of that question."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Formula:
-    """A measure: SQL texts between aggregates. `raw`: the text aggregates rows itself in a way that
-    cannot be taken apart; `host`: its view; `views`: those that must be joined."""
+    """A measure: SQL texts and groups between aggregates. `raw`: the text aggregates rows itself in
+    a way that cannot be taken apart; `host`: its view; `views`: those that must be joined."""
 
     name: str
     host: str
-    parts: tuple[str | Leaf, ...]
+    parts: tuple[str | Leaf | GroupPart, ...]
     views: frozenset[str]
     type: DataType = DataType.NUMBER
     raw: bool = False
@@ -109,7 +116,7 @@ class Measures:
         if found.aggregate_type is None:
             return self._derived(found)
         leaf = self._leaf(found, found.aggregate_type)
-        return Formula(found.address, found.view, (leaf,), leaf.views, _type(leaf))
+        return Formula(found.address, found.view, (leaf,), leaf.views, type_of(leaf))
 
     def _of_level(self, found: Measure, detail: LevelOfDetail) -> Formula:
         """An aggregate of aggregates: one value for each row of the level."""
@@ -132,7 +139,7 @@ class Measures:
             zero=kind is Aggregate.SUM,
             fraction=self._fraction(found, kind),
         )
-        return Formula(found.address, found.view, (leaf,), leaf.views, _type(leaf))
+        return Formula(found.address, found.view, (leaf,), leaf.views, type_of(leaf))
 
     # one aggregate
 
@@ -232,7 +239,7 @@ class Measures:
         pieces = taken_apart(sql, self.sql.parser)
         if pieces is None or self._stays_raw(sql, view, pieces):
             return self._raw(found, sql, view)
-        parts: list[str | Leaf] = ["("]
+        parts: list[str | Leaf | GroupPart] = ["("]
         views: set[str] = set()
         for piece in pieces:
             if isinstance(piece, str):
@@ -283,7 +290,7 @@ class Measures:
         if not found.filters:
             return formula
         parts = tuple(
-            part if isinstance(part, str) else self._and_filtered(part, found, view)
+            self._and_filtered(part, found, view) if isinstance(part, Leaf) else part
             for part in formula.parts
         )
         views = frozenset(v for p in parts if isinstance(p, Leaf) for v in p.views)
@@ -304,7 +311,7 @@ class Measures:
                 fix="Set aggregate_type and leave the aggregate out of the SQL.",
             )
         piece = self.expressions.fragment(sql, view)
-        parts: list[str | Leaf] = ["("]
+        parts: list[str | Leaf | GroupPart] = ["("]
         views = {view.name}
         for part in piece.parts:
             if isinstance(part, str):
@@ -331,7 +338,8 @@ class Measures:
         )
 
 
-def _type(leaf: Leaf) -> DataType:
+def type_of(leaf: Leaf) -> DataType:
+    """What an aggregate gives."""
     if leaf.kind in _NUMERIC:
         return DataType.NUMBER
     if leaf.kind is Aggregate.LIST:

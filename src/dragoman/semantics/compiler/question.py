@@ -17,7 +17,7 @@ from dragoman.semantics.compiler.inner import Inner
 from dragoman.semantics.compiler.joins import Joins, JoinTree
 from dragoman.semantics.compiler.labels import column_of
 from dragoman.semantics.compiler.levels import Levels
-from dragoman.semantics.compiler.measures import Measures
+from dragoman.semantics.compiler.measures import Formula, Measures
 from dragoman.semantics.compiler.names import dimension_of
 from dragoman.semantics.compiler.pivots import COLUMN_NUMBER
 from dragoman.semantics.compiler.plan import Column, Group, Measured, Order, Plan, Where
@@ -114,7 +114,7 @@ class Question:
         """`also`: views that are joined whether they are used or not."""
         rules = self.rules
         rules.begin()
-        where = rules.where(self.filters, self.query.any_of)
+        where = self._where()
         orders = self._orders(groups, measured)
         base = self._base(groups, measured)
         joins = Joins(self.names, base, self.query.join_via)
@@ -141,6 +141,9 @@ class Question:
         )
         self._guard(plan)
         return plan
+
+    def _where(self) -> list[Where]:
+        return self.rules.where(self.filters, self.query.any_of)
 
     # totals
 
@@ -226,7 +229,7 @@ class Question:
             if isinstance(found, Dimension):
                 groups.append(self._group(name, found, ref))
             elif isinstance(found, Measure):
-                measured.append(Measured(name, found, self.measures.formula(found)))
+                measured.append(self._measured(name, found))
             else:
                 raise PlanError(f"{found.address} can only be filtered by.")
         for each in self.added:
@@ -244,6 +247,12 @@ class Question:
         if self.access.masks(found):
             return Group(name, found, ref.bracket, Expr("NULL", type=found.type))
         return Group(name, found, ref.bracket, self.expressions.dimension(found, ref.bracket))
+
+    def _measured(self, name: str, found: Measure) -> Measured:
+        if self.access.masks(found):
+            hidden = Formula(found.address, found.view, ("NULL",), frozenset({found.view}))
+            return Measured(name, found, hidden)
+        return Measured(name, found, self.measures.formula(found))
 
     def _columns(self, groups: Sequence[Group], measured: Sequence[Measured]) -> list[Column]:
         found = {each.name: column_of(each, self.names) for each in [*groups, *measured]}
@@ -321,6 +330,12 @@ class Question:
                     by = self._order_by(each, each.field.order_by_field)
                 return Order(by, sort.descending, sort.nulls_last, sort.of_pivot)
         found, ref = self.rules.field(sort.column)
+        if self.access.masks(found):
+            raise PlanError(
+                f"{found.address} is masked: its order would tell of its values.",
+                fix="Sort by another field.",
+                error_type=ErrorType.FORBIDDEN,
+            )
         if isinstance(found, Measure):
             return Order(self.rules.hide(found), sort.descending, sort.nulls_last)
         value = self.expressions.dimension(dimension_of(found), ref.bracket)

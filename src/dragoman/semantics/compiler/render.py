@@ -9,7 +9,7 @@ from dragoman.dialects.sql.kinds import CastType
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.expressions import Expr
 from dragoman.semantics.compiler.fanout import Guarded
-from dragoman.semantics.compiler.measures import Formula, Leaf
+from dragoman.semantics.compiler.measures import Formula, GroupPart, Leaf
 from dragoman.semantics.compiler.pivots import Pivot
 from dragoman.semantics.compiler.plan import Group, Having, Measured, Order, Plan
 from dragoman.semantics.compiler.tables import Tables
@@ -120,9 +120,17 @@ class Renderer:
                 fix="Give it an aggregate_type and leave the aggregate out of its SQL.",
             )
         return "".join(
-            part if isinstance(part, str) else form.aggregate(self.plan.guards[part])
+            part if isinstance(part, str) else self._part(formula, part, form)
             for part in formula.parts
         )
+
+    def _part(self, formula: Formula, part: Leaf | GroupPart, form: _Direct | _Ranked) -> str:
+        if isinstance(part, Leaf):
+            return form.aggregate(self.plan.guards[part])
+        for n, group in enumerate(self.plan.groups):
+            if group.name == part.name:
+                return form.group(n)
+        raise PlanError(f"{formula.name} reads {part.name}, which a total does not group by.")
 
     def _group_order(self, order: Order, form: _Direct | _Ranked, texts: dict[int, str]) -> str:
         if isinstance(order.by, Measured):

@@ -10,7 +10,7 @@ from dragoman.semantics.compiler.conditions import Operand
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.expressions import Expressions
 from dragoman.semantics.compiler.joins import JoinTree
-from dragoman.semantics.compiler.measures import Leaf, Measures
+from dragoman.semantics.compiler.measures import GroupPart, Leaf, Measures
 from dragoman.semantics.compiler.names import dimension_of
 from dragoman.semantics.compiler.plan import Having, Measured, Where
 from dragoman.semantics.compiler.selectors import selects
@@ -227,9 +227,9 @@ class Rules:
 
 
 def _with_rules(measured: Measured, rules: Sequence[Where]) -> Measured:
-    parts: list[str | Leaf] = []
+    parts: list[str | Leaf | GroupPart] = []
     for part in measured.formula.parts:
-        if isinstance(part, str):
+        if not isinstance(part, Leaf):
             parts.append(part)
             continue
         own = [f"({rule.text})" for rule in rules if rule.field not in part.cancels]

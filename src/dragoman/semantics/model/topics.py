@@ -72,6 +72,12 @@ class Topic:
     warehouse_override: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
+    @property
+    def filters_always(self) -> bool:
+        """Whether it shows a part of its rows to everybody."""
+        sql = (self.always_where_sql, self.always_having_sql)
+        return any(sql) or bool(self.always_where_filters or self.always_having_filters)
+
 
 class UnrelatedDimensions(StrEnum):
     """What a composite topic does with a dimension that a member does not have."""

@@ -6,6 +6,7 @@ be read is an error that names the key.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -16,6 +17,7 @@ from dragoman.semantics.query.filters import BadQuery, Filter, read_filter
 MAX_FIELDS = 500
 MAX_LIMIT = 1_000_000_000
 DEFAULT_COLUMN_LIMIT = 50
+_TO_THE_LETTER = re.compile(r"^\s*--\s*DO NOT PARSE\s*$", re.IGNORECASE | re.MULTILINE)
 TOTAL = "::total::"
 
 
@@ -53,7 +55,10 @@ class PeriodComparison:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question. `limit` None: no limit; `default_limit`: none was said, the model's applies."""
+    """A question. `limit` None: no limit; `default_limit`: none was said, the model's applies.
+
+    `sql`: by hand; `rewrite_sql`: its `${…}` are references; `sort_sql`: `sorts` hold for it.
+    """
 
     fields: tuple[str, ...]
     table: str = ""
@@ -78,6 +83,16 @@ class Query:
     sort_sql: bool = False
     any_of: tuple[Mapping[str, Filter], ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def has_references(self) -> bool:
+        """Whether it is SQL by hand that speaks of the model: not to be run to the letter."""
+        return (
+            self.sql is not None
+            and self.rewrite_sql
+            and "${" in self.sql
+            and _TO_THE_LETTER.search(self.sql) is None
+        )
 
 
 # Known to clients, of no effect on the answer.

@@ -1,0 +1,1 @@
+"""SQL by hand with `${…}` references, made into a question like any other (docs/decisions)."""
