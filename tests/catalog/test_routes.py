@@ -135,9 +135,9 @@ def test_changes_name_the_references_they_break(shop: Shop) -> None:
     assert lead == [("crm.topic", "base_view")]
 
 
-def test_a_column_that_has_no_numbers_any_more_breaks_sums(shop: Shop) -> None:
+def test_a_column_of_another_type_breaks_sums_and_time_frames(shop: Shop) -> None:
     filled(shop)
-    shop.sql("CREATE TABLE sales (id int, amount int, rate int, note text)")
+    shop.sql("CREATE TABLE sales (id int, amount int, rate int, note text, day date, at date)")
     shop.refresh()
     root = shop.server.root
     body = {"connectionId": shop.id, "modelKind": "SHARED", "modelName": "Sales"}
@@ -146,15 +146,27 @@ def test_a_column_that_has_no_numbers_any_more_breaks_sums(shop: Shop) -> None:
         "measures:\n  total:\n    aggregate_type: sum\n    sql: ${amount}\n"
         "  amounts:\n    aggregate_type: count_distinct\n    sql: ${amount}\n"
         "  rates:\n    aggregate_type: average\n    sql: ${sales.rate}\n"
+        "  early:\n    aggregate_type: count\n    filters:\n      day[year]: {is: 2024}\n"
+        "dimensions:\n  month:\n    sql: ${day[month]}\n  any:\n    sql: ${day}\n"
+        "  then:\n    sql: ${at[month]}\n"
     )
     shop.write_files(model, {"public/sales.view": measures})
-    shop.sql("ALTER TABLE sales ALTER amount TYPE text, ALTER rate TYPE bigint")
+    retyped = "ALTER amount TYPE text, ALTER rate TYPE bigint"
+    shop.sql(f"ALTER TABLE sales {retyped}, ALTER day TYPE text, ALTER at TYPE timestamptz")
     shop.refresh()
     found = {
         each["column"]: [(one["path"], one["reference"]) for one in each["brokenReferences"]]
         for each in get(root, f"connections/{shop.id}/changes", change="column_retyped")["records"]
     }
-    assert found == {"amount": [("measures,total,sql", "sales.amount")], "rate": []}
+    assert found == {
+        "amount": [("measures,total,sql", "sales.amount")],
+        "rate": [],
+        "day": [
+            ("measures,early,filters,day[year]", "sales.day"),
+            ("dimensions,month,sql", "sales.day"),
+        ],
+        "at": [],
+    }
 
 
 def test_schemas_of_a_model(shop: Shop) -> None:

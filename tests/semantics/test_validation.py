@@ -74,6 +74,7 @@ def test_a_good_model_is_right() -> None:
         ("dimensions:\n  a: {sql: SUM(x)}\n", "aggregate_in_dimension", "SUM is of many", 2, 7),
         ("dimensions:\n  a: {sql: '${count}'}\n", "aggregate_in_dimension", "${count}", 2, 7),
         ("dimensions:\n  a: {sql: '${1 + 1}'}\n", "bad_reference", "names no field", 2, 7),
+        ("dimensions:\n  a: {sql: '${name[month]}'}\n", "no_time", "is of type STRING", 2, 7),
         ("dimensions:\n  a: {sql: '${created_at[moth]}'}\n", "unknown_grain", "moth", 2, 7),
         ("dimensions:\n  a: {sql: '${TABLE}.x'}\n", "own_table", "own table", 2, 7),
         ("dimensions:\n  a: {sql: '${a} + 1'}\n", "field_cycle", "users.a → users.a", 2, 7),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,11 +44,18 @@ class Change:
     @property
     def ends_numbers(self) -> bool:
         """Whether a column of numbers is one of something else now, so that no sum takes it."""
+        return self._ends(lambda kind: kind is DataType.NUMBER)
+
+    @property
+    def ends_times(self) -> bool:
+        """Whether a column of times is one of something else now, so that it has no months."""
+        return self._ends(lambda kind: kind.is_time)
+
+    def _ends(self, of: Callable[[DataType], bool]) -> bool:
         if self.change != COLUMN_RETYPED or self.before is None or self.after is None:
             return False
         after = data_type(self.after)
-        numbers = data_type(self.before) is DataType.NUMBER
-        return numbers and after not in (DataType.NUMBER, DataType.UNKNOWN)
+        return of(data_type(self.before)) and not of(after) and after is not DataType.UNKNOWN
 
     def row(self, at: str, view: str, broken: Sequence[Mapping[str, str]]) -> tuple[Any, ...]:
         """The row of the store, in the order of `COLUMNS`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dragoman.semantics.composition import ComposedModel
+from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.model.fields import Dimension, Field
 from dragoman.semantics.model.grains import Grain, Interval
 from dragoman.semantics.model.references import FieldRef
@@ -12,7 +13,8 @@ from dragoman.semantics.model.relationships import Relationship
 from dragoman.semantics.model.views import View
 from dragoman.semantics.suggest import did_you_mean
 
-_GRAINS = frozenset(grain.value for grain in Grain) | {unit.value for unit in Interval}
+_OF_TIMES = frozenset(grain.value for grain in Grain)
+_GRAINS = _OF_TIMES | {unit.value for unit in Interval}
 
 
 class Lookup:
@@ -79,13 +81,25 @@ def _no_field(ref: FieldRef, owner: View) -> tuple[str, str, str]:
 
 
 def _bracket(ref: FieldRef, found: Field) -> tuple[str, str, str] | None:
-    if ref.bracket is None or ref.bracket in _GRAINS:
+    if ref.bracket is None:
         return None
+    if ref.bracket in _GRAINS:
+        return _no_time(ref, found)
     if ref.bracket.isdigit() and isinstance(found, Dimension) and found.dynamic_top_n:
         return None
     near = did_you_mean(ref.bracket, _GRAINS)
     fix = f"Did you mean {near}?" if near else f"One of: {', '.join(Grain)}."
     return "unknown_grain", f"No time frame {ref.bracket}", fix
+
+
+def _no_time(ref: FieldRef, found: Field) -> tuple[str, str, str] | None:
+    """What is wrong with a time frame of a field that is known to hold something else."""
+    if ref.bracket not in _OF_TIMES or not isinstance(found, Dimension):
+        return None
+    if found.type is DataType.UNKNOWN or found.type.is_time or found.duration is not None:
+        return None
+    message = f"{found.address} is of type {found.type}: it has no time frame {ref.bracket}"
+    return "no_time", message, f"Take [{ref.bracket}] away, or cast the field to a time in its SQL."
 
 
 def _groups(relationships: Iterable[Relationship]) -> dict[str, str]:
