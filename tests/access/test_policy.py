@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dragoman.access.policy import RULES, Permission, allow
+from dragoman.access.policy import RULES, Permission, Thing, Verdict, admits, allow, judge
 from dragoman.access.principal import OPERATOR, Principal, PrincipalKind
 from dragoman.access.roles import Role, builtin
 
@@ -35,6 +35,7 @@ EVERYBODY = {
     Permission.CONNECTIONS_LIST,
     Permission.MODELS_LIST,
     Permission.API_KEYS_OWN,
+    Permission.QUERIES_OWN,
 }
 
 
@@ -74,3 +75,26 @@ def test_roles_include_those_below() -> None:
 )
 def test_names_of_roles(name: str, role: Role | None) -> None:
     assert builtin(name) is role
+
+
+def test_a_permission_of_keys_is_no_personal_token_s() -> None:
+    admin = Principal(PrincipalKind.PERSONAL, "a", user_id="u", organization_admin=True)
+    key = Principal(PrincipalKind.ORGANIZATION, "k", organization_admin=True)
+    for principal, expected in ((admin, False), (MEMBER, False), (key, True), (OPERATOR, True)):
+        assert admits(principal, Permission.MODELS_MIGRATE) is expected
+        assert allow(principal, Permission.MODELS_MIGRATE, Role.CONNECTION_ADMIN) is expected
+
+
+@pytest.mark.parametrize(
+    ("role", "thing", "verdict"),
+    [
+        (Role.CONNECTION_ADMIN, Thing.CONNECTION, Verdict.ALLOWED),
+        (Role.QUERY_TOPICS, Thing.CONNECTION, Verdict.FORBIDDEN),
+        (Role.VIEWER, Thing.CONNECTION, Verdict.HIDDEN),
+        (Role.VIEWER, Thing.MODEL, Verdict.FORBIDDEN),
+        (Role.NO_ACCESS, Thing.MODEL, Verdict.HIDDEN),
+        (Role.NO_ACCESS, Thing.NOTHING, Verdict.FORBIDDEN),
+    ],
+)
+def test_what_may_not_be_seen_is_not_there(role: Role, thing: Thing, verdict: Verdict) -> None:
+    assert judge(MEMBER, Permission.CONNECTIONS_UPDATE, role, thing) is verdict

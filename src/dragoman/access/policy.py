@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dragoman.access.principal import Principal
+from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.access.roles import Role
 
 
@@ -30,12 +30,14 @@ class Permission(StrEnum):
     CATALOG_REFRESH = "catalog:refresh"
     QUERIES_TOPIC = "queries:topic"
     QUERIES_ASK = "queries:ask"
+    QUERIES_OWN = "queries:own"
     ENVIRONMENTS_MANAGE = "environments:manage"
     MODELS_LIST = "models:list"
     MODELS_READ = "models:read"
     MODELS_BRANCH = "models:branch"
     MODELS_EDIT = "models:edit"
     MODELS_ADMIN = "models:admin"
+    MODELS_MIGRATE = "models:migrate"
     AUDIT_READ = "audit:read"
     ROLES_MANAGE = "roles:manage"
     USERS_MANAGE = "users:manage"
@@ -43,17 +45,45 @@ class Permission(StrEnum):
     API_KEYS_MANAGE = "api-keys:manage"
 
 
+class Thing(StrEnum):
+    """What a permission is a permission on."""
+
+    NOTHING = "nothing"
+    CONNECTION = "connection"
+    MODEL = "model"
+    OWN = "own"
+
+
+class Verdict(StrEnum):
+    """What becomes of a request: what may not even be seen is not there (404), not refused."""
+
+    ALLOWED = "allowed"
+    FORBIDDEN = "forbidden"
+    HIDDEN = "hidden"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What a permission asks for, besides organization admins, who may do everything.
 
-    `role`: the least role on the connection in question. `anywhere`: a CONNECTION_ADMIN of any
-    connection qualifies, since there is no connection yet. `signed_in`: every valid token.
+    `role`: the least role on the thing in question. `anywhere`: a role on any connection will do,
+    since there is no connection yet. `signed_in`: every valid token; where it is `on` one's own
+    things, it finds no others. `key`: no personal token, not even an admin's (contract §1.4).
     """
 
     role: Role | None = None
+    on: Thing = Thing.NOTHING
     anywhere: bool = False
     signed_in: bool = False
+    key: bool = False
+
+
+def _connection(role: Role) -> Rule:
+    return Rule(role, Thing.CONNECTION)
+
+
+def _model(role: Role) -> Rule:
+    return Rule(role, Thing.MODEL)
 
 
 RULES: dict[Permission, Rule] = {
@@ -62,28 +92,36 @@ RULES: dict[Permission, Rule] = {
     Permission.CONNECTIONS_CREATE: Rule(role=Role.CONNECTION_ADMIN, anywhere=True),
     # The list itself shows only what the caller may read.
     Permission.CONNECTIONS_LIST: Rule(signed_in=True),
-    Permission.CONNECTIONS_READ: Rule(role=Role.QUERY_TOPICS),
-    Permission.CONNECTIONS_UPDATE: Rule(role=Role.CONNECTION_ADMIN),
-    Permission.CONNECTIONS_DELETE: Rule(role=Role.CONNECTION_ADMIN),
-    Permission.CONNECTIONS_TEST: Rule(role=Role.CONNECTION_ADMIN),
-    Permission.CONNECTIONS_SQL: Rule(role=Role.QUERIER),
-    Permission.SCHEDULES_MANAGE: Rule(role=Role.CONNECTION_ADMIN),
-    Permission.CATALOG_READ: Rule(role=Role.QUERIER),
-    Permission.CATALOG_REFRESH: Rule(role=Role.CONNECTION_ADMIN),
-    Permission.QUERIES_TOPIC: Rule(role=Role.QUERY_TOPICS),
-    Permission.QUERIES_ASK: Rule(role=Role.QUERIER),
+    Permission.CONNECTIONS_READ: _connection(Role.QUERY_TOPICS),
+    Permission.CONNECTIONS_UPDATE: _connection(Role.CONNECTION_ADMIN),
+    Permission.CONNECTIONS_DELETE: _connection(Role.CONNECTION_ADMIN),
+    Permission.CONNECTIONS_TEST: _connection(Role.CONNECTION_ADMIN),
+    Permission.CONNECTIONS_SQL: _connection(Role.QUERIER),
+    Permission.SCHEDULES_MANAGE: _connection(Role.CONNECTION_ADMIN),
+    Permission.CATALOG_READ: _connection(Role.QUERIER),
+    Permission.CATALOG_REFRESH: _connection(Role.CONNECTION_ADMIN),
+    Permission.QUERIES_TOPIC: _model(Role.QUERY_TOPICS),
+    Permission.QUERIES_ASK: _model(Role.QUERIER),
+    # Waiting for one's own question, or giving it up.
+    Permission.QUERIES_OWN: Rule(signed_in=True, on=Thing.OWN),
     Permission.ENVIRONMENTS_MANAGE: Rule(),
     # As the connections' list.
     Permission.MODELS_LIST: Rule(signed_in=True),
-    Permission.MODELS_READ: Rule(role=Role.VIEWER),
-    Permission.MODELS_BRANCH: Rule(role=Role.QUERIER),
-    Permission.MODELS_EDIT: Rule(role=Role.MODELER),
-    Permission.MODELS_ADMIN: Rule(role=Role.CONNECTION_ADMIN),
+    Permission.MODELS_READ: _model(Role.VIEWER),
+    Permission.MODELS_BRANCH: _model(Role.QUERIER),
+    Permission.MODELS_EDIT: _model(Role.MODELER),
+    Permission.MODELS_ADMIN: _model(Role.CONNECTION_ADMIN),
+    Permission.MODELS_MIGRATE: Rule(key=True),
     Permission.AUDIT_READ: Rule(),
-    Permission.ROLES_MANAGE: Rule(role=Role.CONNECTION_ADMIN),
+    Permission.ROLES_MANAGE: _connection(Role.CONNECTION_ADMIN),
     Permission.USERS_MANAGE: Rule(),
     Permission.API_KEYS_OWN: Rule(signed_in=True),
     Permission.API_KEYS_MANAGE: Rule(),
+}
+# The permission by which a thing is seen at all.
+SEEING = {
+    Thing.CONNECTION: Permission.CONNECTIONS_READ,
+    Thing.MODEL: Permission.MODELS_READ,
 }
 
 # No narrowing takes these away: they show nothing of a connection.
@@ -100,6 +138,8 @@ def admits(principal: Principal, permission: Permission) -> bool:
             return False
         if scope.connection_ids is not None and rule.anywhere:
             return False
+    if rule.key:
+        return _is_key(principal)
     return principal.organization_admin or rule.signed_in or rule.role is not None
 
 
@@ -108,6 +148,27 @@ def allow(principal: Principal, permission: Permission, role: Role) -> bool:
     rule, scope = RULES[permission], principal.scope
     if scope is not None and permission not in _PASSED and not scope.permits(permission):
         return False
+    if rule.key:
+        return _is_key(principal)
     if principal.organization_admin or rule.signed_in:
         return True
     return rule.role is not None and role.rank >= rule.role.rank
+
+
+def _is_key(principal: Principal) -> bool:
+    return principal.organization_admin and principal.kind is not PrincipalKind.PERSONAL
+
+
+def judge(principal: Principal, permission: Permission, role: Role, on: Thing) -> Verdict:
+    """As `allow`; what is not allowed on a thing is forbidden only where the principal may see it.
+
+    `on`: what the thing is.
+    """
+    if allow(principal, permission, role):
+        return Verdict.ALLOWED
+    seeing = SEEING.get(on)
+    if on is Thing.OWN:
+        return Verdict.HIDDEN
+    if seeing is None or allow(principal, seeing, role):
+        return Verdict.FORBIDDEN
+    return Verdict.HIDDEN

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from dragoman.access.policy import Permission, admits
+from dragoman.access.policy import RULES, Permission, admits
 from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.api.call import Call, answer
 from dragoman.api.errors import (
@@ -94,7 +94,7 @@ class Dispatcher:
             principal = visit.principal = await self._authenticate(request, visit.route, origin)
             await self.requests.check(principal.token_id or principal.name)
             if not admits(principal, visit.route.permission):
-                raise Forbidden(f"Forbidden: {visit.route.permission.value} is not permitted")
+                raise _refused(visit.route.permission)
         call = Call(self.house, request, visit.route, parameters, principal, origin)
         return await visit.route.handler(call)
 
@@ -145,6 +145,11 @@ class _Visit:
     def __init__(self) -> None:
         self.route: Route | None = None
         self.principal: Principal | None = None
+
+
+def _refused(permission: Permission) -> Forbidden:
+    why = "needs an organization API key" if RULES[permission].key else "is not permitted"
+    return Forbidden(f"Forbidden: {permission.value} {why}")
 
 
 def _failed(error: ApiError) -> Response:

@@ -93,6 +93,8 @@ def _operation(route: Route, named: Mapping[int, Any]) -> dict[str, Any]:
         ],
         "responses": {**_success(route, named), **_errors(route)},
     }
+    if route.cases:
+        operation["x-permission-cases"] = {case.when: case.permission.value for case in route.cases}
     if route.description:
         operation["description"] = route.description
     if route.extension:

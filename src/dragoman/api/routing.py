@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from starlette.responses import Response
 
-from dragoman.access.policy import Permission
+from dragoman.access.policy import Permission, Thing
 from dragoman.api.errors import MethodNotAllowed, NotFound
 
 if TYPE_CHECKING:
@@ -38,11 +38,28 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """A case of an operation that asks for another permission; `when` tells which case.
+
+    `on`: what the case is about, where that is not what the operation is about.
+    """
+
+    permission: Permission
+    when: str
+    on: Thing | None = None
+
+
+# Of operations that write to a model or to one of its branches.
+ON_THE_MODEL = Case(Permission.MODELS_EDIT, "on the model itself, not a branch")
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One operation. `answer` is a msgspec type, a JSON Schema, or media types with binary bodies.
 
     `extension`: not in the vendor's contract. `refuses_without_401`: no token is a 400 and an
     unknown one a 403, as the contract has it for two operations (contract §1.5).
+    `permission`: the least that any use of it asks for; `cases`: those that ask for more.
     """
 
     method: str
@@ -61,6 +78,7 @@ class Route:
     extension: bool = False
     description: str = ""
     refuses_without_401: bool = False
+    cases: tuple[Case, ...] = ()
 
     @property
     def path_names(self) -> tuple[str, ...]:

@@ -50,16 +50,11 @@ def request(
     model = models.get(unit, principal, model_id, missing="Model not found")
     only = len(models.shared_models(unit, model.connection_id)) == 1
     permission = Permission.MODELS_EDIT if only else Permission.CATALOG_REFRESH
+    connection = models.check(unit, principal, model, permission)
     if branch_id is not None:
         raise BadRequest(
             "Bad Request: branch_id must not be provided when branch schema refresh is not enabled"
         )
     return service.request_refresh(
-        unit,
-        principal,
-        model.connection_id,
-        hard=hard,
-        schemas=schemas,
-        tables=tables,
-        permission=permission,
+        unit, principal, connection, hard=hard, schemas=schemas, tables=tables
     )

@@ -11,7 +11,7 @@ from dragoman.access.policy import Permission
 from dragoman.api.call import Call, answer
 from dragoman.api.errors import BadRequest
 from dragoman.api.paging import MOST, flag, page_size
-from dragoman.api.routing import Parameter, Route
+from dragoman.api.routing import Case, Parameter, Route
 from dragoman.catalog import drift, listing, refreshing
 from dragoman.catalog.listing import Wanted
 from dragoman.store import UnitOfWork
@@ -219,5 +219,6 @@ ROUTES = (
             Parameter("tables", "Only these tables: a list with wildcards, not with a hard one."),
         ),
         errors=(400, 404),
+        cases=(Case(Permission.CATALOG_REFRESH, "its connection has several shared models"),),
     ),
 )

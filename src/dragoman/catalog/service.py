@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dragoman import jobs
-from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest
 from dragoman.catalog import reading, states
@@ -39,28 +38,27 @@ generation = states.generation
 def request_refresh(
     unit: UnitOfWork,
     principal: Principal,
-    connection_id: str,
+    connection: connections.Connection,
     *,
     hard: bool = True,
     schemas: str = "",
     tables: str = "",
-    permission: Permission = Permission.CATALOG_REFRESH,
 ) -> Job:
-    """Have the catalog of a connection read again, by a job; one that is under way is joined.
+    """Have the catalog of a connection that the principal may refresh read again, by a job; one
+    that is under way is joined.
 
     `hard`: what is gone from the database is removed. `schemas`, `tables`: lists with wildcards
     that narrow a refresh which is not hard. To be followed by `house.jobs.wake()`.
-    Raises as `connections.service.get`, and `BadRequest`.
+    Raises `BadRequest`.
     """
-    found = connections.get(unit, principal, connection_id, permission)
     if hard and (schemas or tables):
         raise BadRequest("Bad Request: selective schemas/tables filters require hard_refresh=false")
     try:
-        reading.scope(found.settings, schemas, tables)
+        reading.scope(connection.settings, schemas, tables)
     except BadNames as problem:
         raise BadRequest(f"Bad Request: {problem.message}. {problem.fix}") from None
     arguments = {"hard_refresh": hard, "schemas": schemas, "tables": tables}
-    return _submit(unit, principal, connection_id, arguments)
+    return _submit(unit, principal, connection.id, arguments)
 
 
 def follow_connection(

@@ -54,8 +54,12 @@ def locate(
 
     Raises as `service.get` and `environments.choose`.
     """
-    base = service.get(unit, principal, connection_id, permission)
-    chosen = environments.choose(unit, principal, base)
+    return located(unit, principal, service.get(unit, principal, connection_id, permission))
+
+
+def located(unit: UnitOfWork, principal: Principal, connection: service.Connection) -> Located:
+    """As `locate`, for a connection that the principal may use. Raises as `environments.choose`."""
+    chosen = environments.choose(unit, principal, connection)
     return Located(chosen, secrets.kept(unit, chosen.id))
 
 

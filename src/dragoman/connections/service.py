@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import select, update
 
 from dragoman import audit, jobs
-from dragoman.access.policy import RULES, Permission, allow
+from dragoman.access.policy import RULES, Permission, Thing, Verdict, allow, judge
 from dragoman.access.principal import Principal
 from dragoman.access.roles import Role
 from dragoman.api.errors import BadRequest, Conflict, Forbidden, Gone, NotFound
@@ -241,12 +241,12 @@ def _authorised(
     found = load(unit, connection_id)
     if found is None:
         raise _missing(connection_id)
-    role = role_on(unit, principal, found)
-    if allow(principal, permission, role):
-        return found
-    if allow(principal, Permission.CONNECTIONS_READ, role):
+    verdict = judge(principal, permission, role_on(unit, principal, found), Thing.CONNECTION)
+    if verdict is Verdict.FORBIDDEN:
         raise Forbidden(f"Forbidden: {permission.value} needs a higher role on this connection")
-    raise _missing(connection_id)
+    if verdict is Verdict.HIDDEN:
+        raise _missing(connection_id)
+    return found
 
 
 def _missing(connection_id: str) -> NotFound:

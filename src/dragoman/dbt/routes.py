@@ -14,7 +14,7 @@ from dragoman.access.policy import Permission
 from dragoman.api.call import Call, Success, answer, decode_object, typed, uuid_of
 from dragoman.api.errors import BadRequest, Forbidden
 from dragoman.api.paging import PageInfo, page_size
-from dragoman.api.routing import Parameter, Route
+from dragoman.api.routing import ON_THE_MODEL, Case, Parameter, Route
 from dragoman.dbt import environments, projects, service
 from dragoman.dbt.metrics import skipped
 from dragoman.dbt.projects import ARTIFACT_BYTES, Project
@@ -234,6 +234,7 @@ _ENVIRONMENTS = _PATH + "/environments"
 _MODEL = "/api/v1/models/{modelId}"
 _ADMIN = Permission.CONNECTIONS_UPDATE
 _READ = Permission.CONNECTIONS_READ
+_SHARED = (Case(_ADMIN, "an environment that is nobody's own"),)
 _FAILS = (400, 404)
 _ENUM: dict[str, Any] = {"type": "string", "enum": ["asc", "desc"], "default": "desc"}
 _PAGING = (
@@ -289,15 +290,16 @@ ROUTES = (
     _route(
         "POST", _ENVIRONMENTS, create_environment, _READ, "connectionsDbtEnvironmentsCreate",
         "Create dbt environment", body=EnvironmentBody, answer=EnvironmentRow, status=201,
+        cases=_SHARED,
     ),
     _route(
         "PUT", _ENVIRONMENTS + "/{environmentId}", update_environment, _READ,
         "connectionsDbtEnvironmentsUpdate", "Update dbt environment",
-        body=EnvironmentBody, answer=EnvironmentRow,
+        body=EnvironmentBody, answer=EnvironmentRow, cases=_SHARED,
     ),
     _route(
         "DELETE", _ENVIRONMENTS + "/{environmentId}", delete_environment, _READ,
-        "connectionsDbtEnvironmentsDelete", "Delete dbt environment", answer=Done,
+        "connectionsDbtEnvironmentsDelete", "Delete dbt environment", answer=Done, cases=_SHARED,
     ),
     _route(
         "POST", _MODEL + "/branch/{branchName}/dbt", bind, Permission.MODELS_BRANCH,
@@ -306,7 +308,7 @@ ROUTES = (
     _route(
         "POST", _MODEL + "/dbt-import", import_project, Permission.MODELS_BRANCH,
         "modelsDbtImport", "Import a dbt project into a model", body=ImportBody,
-        answer=ImportAnswer, extension=True,
+        answer=ImportAnswer, extension=True, cases=(ON_THE_MODEL,),
     ),
     _route(
         "GET", _MODEL + "/dbt-exposures", exposures, Permission.MODELS_READ,

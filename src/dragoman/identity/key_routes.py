@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from dragoman.access.policy import Permission
+from dragoman.access.policy import Permission, Thing
 from dragoman.api.call import Call, answer, typed, uuid_of
 from dragoman.api.errors import BadRequest
 from dragoman.api.paging import PageInfo, strict_page_size
-from dragoman.api.routing import Parameter, Route
+from dragoman.api.routing import Case, Parameter, Route
 from dragoman.identity import keys
 from dragoman.identity.key_schemas import (
     ApiKey,
@@ -86,6 +86,7 @@ def _one_of(
     return value
 
 
+SOMEBODY_ELSES = Case(Permission.API_KEYS_MANAGE, "somebody else's", Thing.OWN)
 _ALL = "/api/v1/api-keys"
 _ONE = f"{_ALL}/{{id}}"
 _CURSOR = {"type": "string", "format": "uuid"}
@@ -124,6 +125,7 @@ ROUTES = (
         TAG,
         answer=ApiKey,
         errors=(400, 404),
+        cases=(SOMEBODY_ELSES,),
     ),
     Route(
         "POST",
@@ -137,6 +139,7 @@ ROUTES = (
         body=NewKey,
         answer=KeyWithSecret,
         errors=(409,),
+        cases=(Case(Permission.API_KEYS_MANAGE, "an organization key"),),
         extension=True,
         description="Members make personal tokens for themselves, admins organization keys too.",
     ),
@@ -163,6 +166,7 @@ ROUTES = (
         TAG,
         answer=Revoked,
         errors=(400, 404),
+        cases=(SOMEBODY_ELSES,),
         refuses_without_401=True,
     ),
     Route(
@@ -176,6 +180,7 @@ ROUTES = (
         body=Rotation,
         answer=KeyWithSecret,
         errors=(404, 409),
+        cases=(SOMEBODY_ELSES,),
         extension=True,
         description="The secret before goes on working for `overlapHours`.",
     ),

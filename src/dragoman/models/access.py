@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dragoman.access.policy import Permission, allow
+from dragoman.access.policy import Permission, Thing, Verdict, judge
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, Forbidden, NotFound
 from dragoman.connections import service as connections
+from dragoman.connections.service import Connection
 from dragoman.models.records import Kind, Model, load
 from dragoman.models.rules import RULES, Intent
 from dragoman.models.saving import lock
@@ -41,17 +42,18 @@ def check(
     permission: Permission,
     *,
     missing: str = WORDS,
-) -> None:
-    """Raise as `get` does unless the principal may use the model so."""
+) -> Connection:
+    """Its connection. Raises as `get` does unless the principal may use the model so."""
     connection = connections.load(unit, model.connection_id)
     if connection is None or connection.deleted_at is not None:
         raise NotFound(missing.format(id=model.id))
     role = connections.role_on(unit, principal, connection)
-    if allow(principal, permission, role):
-        return
-    if allow(principal, Permission.MODELS_READ, role):
+    verdict = judge(principal, permission, role, Thing.MODEL)
+    if verdict is Verdict.FORBIDDEN:
         raise Forbidden(f"Forbidden: {permission.value} needs a higher role on this connection")
-    raise NotFound(missing.format(id=model.id))
+    if verdict is Verdict.HIDDEN:
+        raise NotFound(missing.format(id=model.id))
+    return connection
 
 
 def on_branch(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from dragoman.access.policy import Permission
 from dragoman.api.call import Call, Success, answer, typed
 from dragoman.api.errors import BadRequest
-from dragoman.api.routing import Parameter, Route
+from dragoman.api.routing import ON_THE_MODEL, Parameter, Route
 from dragoman.models import objects
 from dragoman.models.access import on_branch
 from dragoman.models.bodies import CreateField, UpdateField, UpdateTopic, UpdateView, settings
@@ -190,6 +190,7 @@ def _write(
         answer=Success,
         query=(*BRANCH, *more),
         errors=(400, 404),
+        cases=(ON_THE_MODEL,),
     )
 
 

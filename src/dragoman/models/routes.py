@@ -11,7 +11,7 @@ from dragoman.access.policy import Permission
 from dragoman.api.call import Call, Success, answer, decode_object, typed, uuid_of
 from dragoman.api.errors import BadRequest
 from dragoman.api.paging import MOST, PageInfo, flag, page_size
-from dragoman.api.routing import Parameter, Route
+from dragoman.api.routing import ON_THE_MODEL, Case, Parameter, Route
 from dragoman.models import access, cache_resets, creation, grants, service, versions
 from dragoman.models.listing import SORTS, ListFilter, Page, page
 from dragoman.models.parameters import BRANCH, MODEL_KINDS, branch_id, whole_number
@@ -222,6 +222,7 @@ ROUTES = (
         body=CreateModel,
         answer=ModelCreated,
         errors=(400, 404),
+        cases=(Case(Permission.MODELS_ADMIN, "a model that is not a branch"),),
     ),
     Route(
         "PATCH",
@@ -234,6 +235,7 @@ ROUTES = (
         body=UpdateModel,
         answer=ModelUpdated,
         errors=(400, 404),
+        cases=(Case(Permission.MODELS_ADMIN, "a model that is not a branch"),),
     ),
     Route(
         "DELETE",
@@ -276,6 +278,7 @@ ROUTES = (
         answer=Saved,
         query=BRANCH,
         errors=(400, 404),
+        cases=(ON_THE_MODEL,),
         extension=True,
     ),
     Route(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dragoman.access.policy import Permission
-from dragoman.access.principal import Principal, PrincipalKind
+from dragoman.access.policy import Permission, admits
+from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, Forbidden, NotFound
 from dragoman.models import access, branches, creation, files
 from dragoman.models.composing import parents
@@ -69,12 +69,6 @@ class Migration:
     delete_missing: bool = True
 
 
-def require_organization_key(principal: Principal) -> None:
-    """Raise `Forbidden` for a person: a migration goes across models (contract §3.7)."""
-    if principal.kind is PrincipalKind.PERSONAL:
-        raise Forbidden("Forbidden: migrating models needs an organization API key")
-
-
 def migrate(
     unit: UnitOfWork,
     principal: Principal,
@@ -85,7 +79,8 @@ def migrate(
     """Give a model the files of another; `texts`: those that the source had at some moment, else
     as it has them now. Returns the version. Raises `BadRequest`, `Forbidden`, `NotFound`.
     """
-    require_organization_key(principal)
+    if not admits(principal, Permission.MODELS_MIGRATE):
+        raise Forbidden("Forbidden: migrating models needs an organization API key")
     source = access.get(unit, principal, source_id, missing="Not Found: Source model not found")
     target = access.get(unit, principal, wanted.target_id, Permission.MODELS_EDIT)
     if target.kind not in (Kind.SHARED, Kind.SHARED_EXTENSION):

@@ -12,7 +12,7 @@ from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.api.call import Call, Success, answer, typed, uuid_of
 from dragoman.api.errors import BadRequest, Forbidden
-from dragoman.api.routing import Parameter, Route
+from dragoman.api.routing import ON_THE_MODEL, Parameter, Route
 from dragoman.models import checking, upkeep
 from dragoman.models.access import on_branch
 from dragoman.models.checking import Issue, Verdict
@@ -134,7 +134,6 @@ async def replace_names(call: Call) -> Response:
 
 async def migrate(call: Call) -> Response:
     model_id, body = call.id("modelId"), typed(await call.json(), Migrate)
-    upkeep.require_organization_key(call.principal)
     if body.git_ref is not None and not body.git_ref.strip():
         raise BadRequest("Bad Request: gitRef is empty")
     try:
@@ -228,12 +227,13 @@ ROUTES = (
         answer=NamesReplaced,
         query=(_USER,),
         errors=(400, 404),
+        cases=(ON_THE_MODEL,),
     ),
     Route(
         "POST",
         f"{_ONE}/migrate",
         migrate,
-        Permission.MODELS_EDIT,
+        Permission.MODELS_MIGRATE,
         "modelsMigrate",
         "Migrate model",
         TAG,

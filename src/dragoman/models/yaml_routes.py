@@ -12,7 +12,7 @@ from dragoman.access.policy import Permission
 from dragoman.api.call import Call, answer, typed, uuid_of
 from dragoman.api.errors import BadRequest
 from dragoman.api.paging import flag
-from dragoman.api.routing import Parameter, Route
+from dragoman.api.routing import ON_THE_MODEL, Parameter, Route
 from dragoman.models import versions, yaml_saving
 from dragoman.models.access import on_branch
 from dragoman.models.parameters import branch_id
@@ -190,6 +190,7 @@ ROUTES = (
         body=WriteYaml,
         answer=ModelYaml,
         errors=(400, 404, 409),
+        cases=(ON_THE_MODEL,),
     ),
     Route(
         "DELETE",
@@ -207,5 +208,6 @@ ROUTES = (
             Parameter("commitMessage", "What the version is for."),
         ),
         errors=(400, 404),
+        cases=(ON_THE_MODEL,),
     ),
 )

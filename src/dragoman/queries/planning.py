@@ -138,7 +138,7 @@ def _located(unit: UnitOfWork, asker: Principal, model: Model, ask: Ask) -> Loca
         permission = Permission.CONNECTIONS_SQL
     else:
         permission = Permission.QUERIES_TOPIC if query.topic else Permission.QUERIES_ASK
-    located = dialling.locate(unit, asker, model.connection_id, permission)
+    located = dialling.located(unit, asker, models.check(unit, asker, model, permission))
     if ask.environment_id is None or ask.environment_id == located.connection.id:
         return located
     raise Forbidden("Forbidden: connectionEnvironmentId is not the environment that you may use")

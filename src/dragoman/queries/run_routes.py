@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from dragoman.access.policy import Permission
 from dragoman.api.call import Call
-from dragoman.api.routing import Parameter, Route
+from dragoman.api.routing import Case, Parameter, Route
 from dragoman.queries.formats import FORMATS
 from dragoman.queries.kinds import CACHE_MODES, LINES, RESULT_TYPES, SPREADSHEET
 
@@ -95,12 +95,16 @@ ROUTES = (
             "Answers lines of JSON: the job, its result (an Arrow IPC stream in base64) and a "
             "footer. With `resultType`, or an `Accept` of Arrow or CSV, one document is streamed."
         ),
+        cases=(
+            Case(Permission.QUERIES_ASK, "outside topics"),
+            Case(Permission.CONNECTIONS_SQL, "SQL by hand"),
+        ),
     ),
     Route(
         "GET",
         "/api/v1/query/wait",
         wait,
-        Permission.QUERIES_TOPIC,
+        Permission.QUERIES_OWN,
         "queryWait",
         "Go on waiting for questions that take long",
         TAG,
@@ -115,7 +119,7 @@ ROUTES = (
         "POST",
         "/api/v1/query/cancel",
         cancel,
-        Permission.QUERIES_TOPIC,
+        Permission.QUERIES_OWN,
         "queryCancel",
         "Give questions up",
         TAG,

@@ -117,7 +117,8 @@ def _run(unit: UnitOfWork, row: AnyRow) -> None:
     if unit.db.execute(moved).rowcount == 0:
         return  # another process was faster, or the schedule was changed
     try:
-        job = catalog.request_refresh(unit, SCHEDULER, row.connection_id, hard=row.hard_refresh)
+        found = connections.get(unit, SCHEDULER, row.connection_id, Permission.CATALOG_REFRESH)
+        job = catalog.request_refresh(unit, SCHEDULER, found, hard=row.hard_refresh)
     except ApiError as refused:  # the connection is in the trash, or its settings do not fit
         log.warning("scheduled refresh refused", schedule_id=row.id, reason=refused.message)
         return
