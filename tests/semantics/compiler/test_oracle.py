@@ -1,10 +1,12 @@
-"""Random models and questions: the compiled SQL, run on DuckDB, against brute force in Python."""
+"""Random models and questions: the compiled SQL, run on DuckDB and PostgreSQL, against brute force
+in Python."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,9 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from dragoman.dialects.sql import SqlFunctions, table
+from dragoman.semantics.compiler.compile import Compiler
+from dragoman.semantics.composition import ComposedModel
+from dragoman.semantics.query.request import read_query
 from tests.semantics.compiler import oracle
 from tests.semantics.compiler.oracle import Join, Total
 from tests.semantics.compiler.support import MemoryLayer, ask, asking
+from tests.support.engines import Engine
 
 VIEWS = ("a", "b", "c", "d")
 CARDINALITIES = ("many_to_one", "one_to_many", "one_to_one", "many_to_many")
@@ -175,19 +182,50 @@ def connection() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": "1"})
 
 
-def run(world: Mapping[str, Any], sql: str) -> list[tuple[Any, ...]]:
-    database = connection()
+def statements(world: Mapping[str, Any]) -> Iterator[str]:
+    """The tables of a world and their rows."""
     for view, rows in world["tables"].items():
         columns = ["k1", "k2", "g", "v", "l"]
         columns += [f"to_{j.child}" for j, _ in world["joins"] if j.parent == view]
         columns += [f"from_{j.parent}" for j, _ in world["joins"] if j.child == view]
         listed = ", ".join(f"{c} {'VARCHAR' if c == 'g' else 'BIGINT'}" for c in columns)
-        database.execute(f'CREATE OR REPLACE TABLE "{view}" ({listed})')
-        if rows:
-            marks = ", ".join("?" * len(columns))
-            values = [[row[c] for c in columns] for row in rows]
-            database.executemany(f'INSERT INTO "{view}" VALUES ({marks})', values)
-    return database.execute(sql).fetchall()
+        yield f'CREATE TABLE "{view}" ({listed})'
+        literal = table("postgres").literal
+        values = ", ".join(f"({', '.join(literal(row[c]) for c in columns)})" for row in rows)
+        if values:
+            yield f'INSERT INTO "{view}" VALUES {values}'
+
+
+Run = Callable[[Mapping[str, Any], str], list[tuple[Any, ...]]]
+
+
+def on_duckdb(world: Mapping[str, Any], sql: str) -> list[tuple[Any, ...]]:
+    database = connection()
+    database.execute("BEGIN")
+    try:
+        for statement in statements(world):
+            database.execute(statement)
+        return database.execute(sql).fetchall()
+    finally:
+        database.execute("ROLLBACK")
+
+
+@pytest.fixture(scope="module")
+def on_postgres(postgres_server: Engine) -> Iterator[Run]:
+    """Each world in a transaction that is rolled back, all through one connection."""
+    import psycopg
+
+    with psycopg.connect(postgres_server.url("postgresql")) as database:
+
+        def run(world: Mapping[str, Any], sql: str) -> list[tuple[Any, ...]]:
+            try:
+                # Several statements in one message; texts are literals of our own.
+                database.execute("; ".join(statements(world)).encode(), prepare=False)
+                return database.execute(sql.encode(), prepare=False).fetchall()
+            finally:
+                database.rollback()
+
+        yield run
 
 
 def question(world: Mapping[str, Any]) -> dict[str, Any]:
@@ -217,8 +255,44 @@ def same(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-def check(world: Mapping[str, Any], by: Any) -> None:
-    compiled = ask(layer_of(world), question(world), by)
+CALLS = {
+    "count": "count({})",
+    "count_distinct": "count(distinct {})",
+    "sum": "coalesce(sum({}), 0)",
+    "average": "avg({})",
+    "median": "median({})",
+    "min": "min({})",
+    "max": "max({})",
+}
+
+
+def by_hand(world: Mapping[str, Any]) -> str:
+    """The question as SQL with references: aggregates of its own where that can be said."""
+    columns = [f"${{{view}.{column}}}" for view, column in world["groups"]]
+    places = ", ".join(str(n) for n, _ in enumerate(columns, 1))
+    for total in world["totals"]:
+        host, kind, of_rows, filtered = total
+        own = kind in CALLS and not filtered and not (kind == "count" and of_rows)
+        columns.append(
+            CALLS[kind].format(f"${{{host}.v}}") if own else f"${{{host}.{_name(total)}}}"
+        )
+    sql = f"SELECT {', '.join(columns)} FROM ${{a}}"
+    if world["where"] is not None:
+        view, negative = world["where"]
+        name = f"${{{view}.g}}"
+        sql += f" WHERE {name} <> 'x' OR {name} IS NULL" if negative else f" WHERE {name} = 'x'"
+    return f"{sql} GROUP BY {places}" if places else sql
+
+
+def check(
+    world: Mapping[str, Any], by: Any, run: Run = on_duckdb, *, written: bool = False
+) -> None:
+    if written:
+        asked = read_query({"fields": [], "userEditedSQL": by_hand(world), "limit": None})
+        compiler = Compiler(ComposedModel([layer_of(world)]))
+        compiled = compiler.handwritten(asked, by).compile()
+    else:
+        compiled = ask(layer_of(world), question(world), by)
     note(compiled.sql)
     rows = run(world, compiled.sql)
     size = len(world["groups"])
@@ -243,6 +317,43 @@ def test_ranked_percentiles_and_lists_give_the_same(world: dict[str, Any]) -> No
     check(world, asking_without_percentiles())
 
 
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(worlds())
+def test_sql_by_hand_gives_what_brute_force_gives(world: dict[str, Any]) -> None:
+    check(world, asking(), written=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@settings(max_examples=3000, suppress_health_check=list(HealthCheck))
+@given(worlds())
+def test_thousands_of_worlds_by_hand(world: dict[str, Any]) -> None:
+    check(world, asking(), written=True)
+
+
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@given(worlds(), st.booleans())
+def test_postgres_gives_what_brute_force_gives(
+    on_postgres: Run, world: dict[str, Any], native: bool
+) -> None:
+    check_on_postgres(on_postgres, world, native)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@settings(max_examples=3000, suppress_health_check=list(HealthCheck))
+@given(worlds(), st.booleans())
+def test_thousands_of_worlds_on_postgres(
+    on_postgres: Run, world: dict[str, Any], native: bool
+) -> None:
+    check_on_postgres(on_postgres, world, native)
+
+
+def check_on_postgres(run: Run, world: dict[str, Any], native: bool) -> None:
+    by = asking("postgres")
+    check(world, by if native else replace(by, functions=ranked(type(by.functions))), run)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @settings(max_examples=5000, suppress_health_check=list(HealthCheck))
@@ -253,11 +364,15 @@ def test_thousands_of_worlds(world: dict[str, Any], native: bool) -> None:
 
 def asking_without_percentiles() -> Any:
     """DuckDB as a database that has no exact percentile and lists no different values."""
-    from dataclasses import replace
+    by = asking()
+    return replace(by, functions=ranked(type(by.functions)))
 
-    from dragoman.dialects.sql.duckdb import DuckdbFunctions
 
-    class Poor(DuckdbFunctions):
+@functools.cache
+def ranked(own: type[SqlFunctions]) -> SqlFunctions:
+    """A function table without percentiles and lists, for which rows are ranked."""
+
+    class Poor(own):
         native_percentile = False
         native_list = False
 
@@ -265,4 +380,4 @@ def asking_without_percentiles() -> Any:
             text = f"CAST({x} AS VARCHAR)"
             return f"STRING_AGG({text}, '{separator}' ORDER BY {text})"
 
-    return replace(asking(), functions=Poor())
+    return Poor()
