@@ -38,6 +38,7 @@ from dragoman.git import routes as git_routes
 from dragoman.git import service as git_service
 from dragoman.git import working as git_working
 from dragoman.house import House
+from dragoman.identity import events as identity_events
 from dragoman.identity import key_routes, tokens
 from dragoman.identity.tokens import TokenDirectory
 from dragoman.jobs import Jobs
@@ -52,6 +53,9 @@ from dragoman.queries.running import RUNNING
 from dragoman.schedules import routes as schedule_routes
 from dragoman.schedules import service as schedules
 from dragoman.settings import Settings
+from dragoman.signin import routes as signin_routes
+from dragoman.signin import service as signin
+from dragoman.signin.sessions import SessionDirectory
 from dragoman.store import Store, StoreBusy
 from dragoman.store.migrations import ensure_current
 from dragoman.system import egress as system_egress
@@ -78,6 +82,7 @@ RESOURCES = (
     git_routes.ROUTES,
     dbt_routes.ROUTES,
     key_routes.ROUTES,
+    signin_routes.ROUTES,
     system_routes.ROUTES,
     system_egress.ROUTES,
 )
@@ -86,6 +91,7 @@ events.listen(
     model_service.follow_connection, git_service.follow_connection, dbt_projects.follow_connection
 )
 events.build_with(catalog_service.follow_connection)
+identity_events.listen(signin.follow_user)
 # What git has to say about saving and merging.
 RULES.saving = [git_working.check_save]
 RULES.merging = [git_working.check_merge]
@@ -123,6 +129,8 @@ def open_house(settings: Settings) -> House:
         sessions=SessionPool(max_per_owner=settings.max_queries_per_connection),
         circuits=Circuits(metrics.circuit_changed),
         authenticator=TokenDirectory(),
+        visitors=SessionDirectory(settings),
+        refusals=Limit("login", settings.login_failures_per_minute, limiter(settings.redis_url)),
         blocking=ThreadPoolExecutor(BLOCKING_THREADS, thread_name_prefix="database"),
         jobs=background(),
         routes=routes(),
@@ -193,7 +201,7 @@ def create_app(settings: Settings | None = None) -> Application:
         house,
         Router(house.routes),
         requests=Limit("default", settings.rate_limit_per_minute, counting),
-        failures=Limit("login", settings.login_failures_per_minute, counting),
+        sessions=Limit("session", settings.session_rate_limit_per_minute, counting),
     )
     return Application(house, dispatcher)
 
@@ -241,6 +249,7 @@ async def _keep_house(house: House) -> None:
             signal.raise_signal(signal.SIGTERM)
         try:
             await asyncio.to_thread(house.authenticator.flush, house.store)
+            await asyncio.to_thread(house.visitors.flush, house.store)
             await asyncio.to_thread(house.sessions.close_idle)
             if house.settings.audit_days:
                 await house.store.write(partial(audit.forget, days=house.settings.audit_days))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.access.principal import Principal
+from dragoman.api.ratelimit import Limit
 from dragoman.dialects.breaker import Circuits
 from dragoman.dialects.pool import SessionPool
 from dragoman.egress import EgressPolicy
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 
 class Authenticator(Protocol):
-    """Knows tokens. `recognise` needs no store: a mistyped token has a wrong checksum."""
+    """Knows tokens, or sessions. `recognise` needs no store: what has the wrong form, or a token
+    with a wrong checksum, is not looked up."""
 
     def recognise(self, token: str) -> bytes | None:
         """The digest to look up, or None when the text cannot be a token."""
@@ -42,7 +44,9 @@ class Authenticator(Protocol):
 
 @dataclass(slots=True)
 class House:
-    """What handlers reach through `Call.house`. `blocking` runs database work off the loop."""
+    """What handlers reach through `Call.house`. `blocking` runs database work off the loop.
+    `authenticator` knows tokens, `visitors` the sessions of browsers; `refusals` limits how often
+    an address may fail to sign in."""
 
     settings: Settings
     store: Store
@@ -52,6 +56,8 @@ class House:
     sessions: SessionPool
     circuits: Circuits
     authenticator: Authenticator
+    visitors: Authenticator
+    refusals: Limit
     blocking: ThreadPoolExecutor
     jobs: Jobs
     routes: tuple[Route, ...]
@@ -74,4 +80,5 @@ class House:
         # A store that is away costs the last seconds of last-used times, not an orderly end.
         with contextlib.suppress(StoreBusy):
             self.authenticator.flush(self.store)
+            self.visitors.flush(self.store)
         self.store.close()

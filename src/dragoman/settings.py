@@ -63,6 +63,23 @@ class Settings:
     login_failures_per_minute: int = _setting(
         20, "Refused tokens a minute for each client address, then 429; 0 is off."
     )
+    session_rate_limit_per_minute: int = _setting(
+        600, "Requests a minute for each session of a browser; 0 is off."
+    )
+    local_accounts: Literal["on", "off"] = _setting(
+        "on", "Whether people may sign in with a password kept here."
+    )
+    session_idle_minutes: int = _setting(480, "A session that makes no request for so long ends.")
+    session_hours: int = _setting(168, "Age at which a session ends, whatever it does.")
+    smtp_host: str = _setting("", "Mail server for invitations and links; empty sends no mail.")
+    smtp_port: int = _setting(587, "Port of the mail server.")
+    smtp_tls: Literal["starttls", "tls", "off"] = _setting(
+        "starttls",
+        "How the mail server is spoken to: TLS after a greeting, at once, or not at all.",
+    )
+    smtp_user: str = _setting("", "User name at the mail server; empty signs in nowhere.")
+    smtp_password: SecretStr = _setting(_NONE, "Password at the mail server.")
+    smtp_from: str = _setting("", "Sender of mails; empty is smtp_user.")
     redis_url: SecretStr = _setting(
         _NONE, "redis://… shares the rate limit among processes; empty is in memory."
     )
@@ -138,6 +155,11 @@ class Settings:
             return None
         named = self.home / "logs" / "server.log"
         return named if self.log_file == "auto" else Path(self.log_file).expanduser()
+
+    @property
+    def base_url(self) -> str:
+        """The address people reach the server at, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def builds_schema(self) -> bool:

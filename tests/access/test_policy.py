@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dragoman.access.policy import RULES, Permission, Thing, Verdict, admits, allow, judge
@@ -36,6 +38,8 @@ EVERYBODY = {
     Permission.MODELS_LIST,
     Permission.API_KEYS_OWN,
     Permission.QUERIES_OWN,
+    Permission.SESSION_OWN,
+    Permission.SESSION_END,
 }
 
 
@@ -49,6 +53,19 @@ def test_member(permission: Permission, role: Role) -> None:
     least = LEAST.get(permission)
     expected = permission in EVERYBODY or (least is not None and role.rank >= least.rank)
     assert allow(MEMBER, permission, role) is expected
+
+
+@pytest.mark.parametrize("admin", [True, False])
+@pytest.mark.parametrize("permission", list(Permission))
+def test_who_signed_in_may_what_their_personal_token_may(
+    permission: Permission, admin: bool
+) -> None:
+    token = replace(MEMBER, organization_admin=admin)
+    session = replace(token, kind=PrincipalKind.SESSION)
+    assert admits(session, permission) is admits(token, permission)
+    for role in Role:
+        for on in Thing:
+            assert judge(session, permission, role, on) is judge(token, permission, role, on)
 
 
 @pytest.mark.parametrize("permission", list(Permission))

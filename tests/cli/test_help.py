@@ -18,7 +18,8 @@ COMMANDS = [
     "serve", "demo", "migrate", "connect", "query", "dialects", "doctor", "config", "openapi",
     "conformance",
     "token create", "token list", "token revoke", "user add", "user list", "user suspend",
-    "user resume", "user attribute", "user grant", "role add", "connections list",
+    "user resume", "user invite", "user reset-password", "user attribute", "user grant",
+    "role add", "connections list",
     "connections test", "connections apply", "connections export", "keys list", "keys rotate",
     "keys drop-retired", "schema", "models validate",
 ]  # fmt: skip

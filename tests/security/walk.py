@@ -127,6 +127,7 @@ class World:
         special: dict[str, Any] = {
             "apiKeysCreate": {"name": "n", "type": "organization" if is_key else "personal"},
             "apiKeysUpdate": {"enabled": True},
+            "sessionCreate": {},  # a wrong password would be a 401
             "connectionsCreate": body("postgres"),
             "connectionsTestBody": body("postgres", host="localhost"),
             "connectionsUpdate": {"baseRole": "NO_ACCESS"},
@@ -278,6 +279,8 @@ def _world(app: Application) -> World:
         "fieldName": "id",
         "topicName": "t",
         "name": "swagger-ui.css",
+        "file": "signin.js",
+        "sessionId": str(uuid.uuid4()),
         "webhook secret": root.get(f"{model}/git?include=webhookSecret").json()["webhookSecret"],
     }
     return World(tokens, users, connection, shared[0], branch, shared[1], names, own, ids)

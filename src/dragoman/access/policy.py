@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dragoman.access.principal import Principal, PrincipalKind
+from dragoman.access.principal import Principal
 from dragoman.access.roles import Role
 
 
@@ -18,6 +18,8 @@ class Permission(StrEnum):
 
     PUBLIC = "public"
     SIGNED_IN = "signed_in"
+    SESSION_OWN = "session:own"
+    SESSION_END = "session:end"
     CONNECTIONS_CREATE = "connections:create"
     CONNECTIONS_LIST = "connections:list"
     CONNECTIONS_READ = "connections:read"
@@ -89,6 +91,9 @@ def _model(role: Role) -> Rule:
 RULES: dict[Permission, Rule] = {
     Permission.PUBLIC: Rule(signed_in=True),
     Permission.SIGNED_IN: Rule(signed_in=True),
+    # One's own sessions, password and second factor.
+    Permission.SESSION_OWN: Rule(signed_in=True),
+    Permission.SESSION_END: Rule(signed_in=True, on=Thing.OWN),
     Permission.CONNECTIONS_CREATE: Rule(role=Role.CONNECTION_ADMIN, anywhere=True),
     # The list itself shows only what the caller may read.
     Permission.CONNECTIONS_LIST: Rule(signed_in=True),
@@ -156,7 +161,7 @@ def allow(principal: Principal, permission: Permission, role: Role) -> bool:
 
 
 def _is_key(principal: Principal) -> bool:
-    return principal.organization_admin and principal.kind is not PrincipalKind.PERSONAL
+    return principal.organization_admin and not principal.is_person
 
 
 def judge(principal: Principal, permission: Permission, role: Role, on: Thing) -> Verdict:

@@ -9,17 +9,20 @@ from dragoman.access.scope import Scope
 
 
 class PrincipalKind(StrEnum):
-    """Organization key, personal token, or the operator on the server's own command line."""
+    """Organization key, personal token, a person's session in a browser, or the operator on the
+    server's own command line."""
 
     ORGANIZATION = "organization"
     PERSONAL = "personal"
+    SESSION = "session"
     OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`user_id` is the person whose attributes apply: a personal token's owner, or the maker of
-    an organization key; None where there is none. `scope`: what the token was narrowed to."""
+    """`user_id` is the person whose attributes apply: a personal token's owner, who signed in, or
+    the maker of an organization key; None where there is none. `token_id` is the token's id or the
+    session's. `scope`: what the token was narrowed to."""
 
     kind: PrincipalKind
     name: str
@@ -27,6 +30,12 @@ class Principal:
     user_id: str | None = None
     organization_admin: bool = False
     scope: Scope | None = None
+
+    @property
+    def is_person(self) -> bool:
+        """Whether this is one person, by a personal token or signed in: what only organization
+        keys may do, they may not, not even as an admin."""
+        return self.kind in (PrincipalKind.PERSONAL, PrincipalKind.SESSION)
 
     def narrowed(self, scope: Scope | None) -> Principal:
         """The principal with a narrowed token. On some connections only, an admin of the

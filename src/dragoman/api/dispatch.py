@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from dragoman.access.policy import RULES, Permission, admits
 from dragoman.access.principal import Principal, PrincipalKind
+from dragoman.api import cookies
 from dragoman.api.call import Call, answer
 from dragoman.api.errors import (
     ApiError,
@@ -30,6 +31,7 @@ from dragoman.api.routing import Route, Router
 from dragoman.dialects.failures import DatabaseFailure
 from dragoman.house import House
 from dragoman.observability import metrics
+from dragoman.secret import SecretStr
 from dragoman.store import Origin, StoreBusy
 
 log = structlog.get_logger()
@@ -42,11 +44,11 @@ ANONYMOUS = Principal(PrincipalKind.PERSONAL, "anonymous")
 class Dispatcher:
     """The ASGI application under Starlette's error handling."""
 
-    def __init__(self, house: House, router: Router, requests: Limit, failures: Limit) -> None:
+    def __init__(self, house: House, router: Router, requests: Limit, sessions: Limit) -> None:
         self.house = house
         self.router = router
         self.requests = requests
-        self.failures = failures
+        self.sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; never raises."""
@@ -92,13 +94,18 @@ class Dispatcher:
         principal = ANONYMOUS
         if visit.route.permission is not Permission.PUBLIC:
             principal = visit.principal = await self._authenticate(request, visit.route, origin)
-            await self.requests.check(principal.token_id or principal.name)
+            limit = self.sessions if principal.kind is PrincipalKind.SESSION else self.requests
+            await limit.check(principal.token_id or principal.name)
             if not admits(principal, visit.route.permission):
                 raise _refused(visit.route.permission)
         call = Call(self.house, request, visit.route, parameters, principal, origin)
         return await visit.route.handler(call)
 
     async def _authenticate(self, request: Request, route: Route, origin: Origin) -> Principal:
+        if "authorization" not in request.headers:
+            session = cookies.sent(request, self.house.settings)
+            if session is not None:
+                return await self._visitor(request, session)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         authenticator = self.house.authenticator
         principal = None
@@ -109,13 +116,27 @@ class Dispatcher:
                     lambda unit: authenticator.principal(unit, digest)
                 )
         if principal is None:
-            await self.failures.check(origin.address)
+            await self.house.refusals.check(origin.address)
             if not route.refuses_without_401:
                 raise Unauthorized
             if scheme.lower() != "bearer" or not token.strip():
                 raise BadRequest("Bad Request: Missing or malformed Authorization header")
             raise Forbidden("Invalid bearer token")
         authenticator.used(principal)
+        return principal
+
+    async def _visitor(self, request: Request, secret: SecretStr) -> Principal:
+        """Whom a browser's session stands for. One that ended is no attempt to guess: its id has
+        256 random bits, and every open page would count as several."""
+        visitors = self.house.visitors
+        digest = visitors.recognise(secret.reveal())
+        principal = None
+        if digest is not None:
+            principal = await self.house.store.read(lambda unit: visitors.principal(unit, digest))
+        if principal is None:
+            raise Unauthorized("Unauthorized: the session has ended; sign in again")
+        cookies.require_proof(request, secret, self.house.settings)
+        visitors.used(principal)
         return principal
 
     def _note(

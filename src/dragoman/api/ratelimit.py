@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -33,11 +34,18 @@ class Limit:
 
     async def check(self, key: str) -> None:
         """Count one request of `key`. Raises `TooManyRequests` past the limit."""
+        await self._ask(self.limiter.hit, key)
+
+    async def peek(self, key: str) -> None:
+        """As `check`, without counting: before work that is only counted when it fails."""
+        await self._ask(self.limiter.test, key)
+
+    async def _ask(self, question: Callable[..., Awaitable[bool]], key: str) -> None:
         if self.per_minute == 0:
             return
         item = RateLimitItemPerMinute(self.per_minute)
         try:
-            if await self.limiter.hit(item, self.name, key):
+            if await question(item, self.name, key):
                 return
             window = await self.limiter.get_window_stats(item, self.name, key)
         except Exception as error:  # noqa: BLE001 - whatever the storage raises, the API goes on

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dragoman.cli import local
-from dragoman.cli.output import Json, Output
+from dragoman.cli.exits import CommandError
+from dragoman.cli.output import Json, Output, say
 
-group = typer.Typer(help="Users: add, list, suspend, attributes, grants.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from dragoman.signin.links import Purpose
+
+group = typer.Typer(
+    help="Users: add, invite, list, suspend, attributes, grants.", no_args_is_help=True
+)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 
@@ -30,6 +36,33 @@ def add(
     Output(as_json).done(f"User {user.email} is added.", user)
 
 
+Print = Annotated[bool, typer.Option("--print", help="Print the link, though mail is set up.")]
+
+
+@group.command("invite")
+def invite(
+    email: Email,
+    name: Annotated[str, typer.Option(help="The person's name.")] = "",
+    admin: Annotated[bool, typer.Option("--admin", help="An admin of the organization.")] = False,
+    printed: Print = False,
+    as_json: Json = False,
+) -> None:
+    """Mail or print a link by which a person chooses their first password; adds them if needed."""
+    from dragoman.access.principal import OPERATOR
+    from dragoman.identity import service
+
+    with local.work() as unit:
+        user = service.find_user(unit, email)
+        user = user or service.create_user(unit, OPERATOR, email, name, admin=admin)
+    _hand_over(user.email, "invite", printed, as_json)
+
+
+@group.command("reset-password")
+def reset_password(email: Email, printed: Print = False, as_json: Json = False) -> None:
+    """Mail or print a link by which a person chooses another password."""
+    _hand_over(email, "reset", printed, as_json)
+
+
 @group.command("list")
 def list_users(as_json: Json = False) -> None:
     """List all members."""
@@ -43,7 +76,7 @@ def list_users(as_json: Json = False) -> None:
 
 @group.command("suspend")
 def suspend(email: Email, as_json: Json = False) -> None:
-    """Suspend a member: their tokens stop working at once."""
+    """Suspend a member: their tokens and sessions stop working at once."""
     _set_disabled(email, True, as_json)
 
 
@@ -92,10 +125,38 @@ def grant(
     Output(as_json).done(text, {"user": user.email, "connectionId": found.id, "role": role})
 
 
-def _set_disabled(email: str, disabled: bool, as_json: bool) -> None:
+def _hand_over(email: str, purpose: Purpose, printed: bool, as_json: bool) -> None:
+    """Make a link and mail it; print it where no mail server is set up, or it is asked for."""
+    from dragoman import mail
     from dragoman.access.principal import OPERATOR
     from dragoman.identity import service
+    from dragoman.signin import links, sending
 
+    settings = local.settings()
+    network = local.egress(settings)
+    with local.work(settings) as unit:
+        user = service.get_user(unit, email)
+        secret = links.make(unit, OPERATOR, user, purpose)
+    address, hours = links.address(settings, secret).reveal(), links.hours(purpose)
+    if mail.is_set_up(settings) and not printed:
+        try:
+            sending.send(settings, network, user, purpose, secret)
+        except mail.MailFailure as failure:
+            raise CommandError(f"No mail was sent: {failure}.", "Use --print.") from None
+        Output(as_json).done(f"A link was mailed to {user.email}.", {"mailed": user.email})
+    elif as_json:
+        Output(as_json).value({"user": user.email, "link": address, "hours": hours})
+    else:
+        print(address)
+        say(f"For {user.email}. The link works once, within {hours} hours.")
+
+
+def _set_disabled(email: str, disabled: bool, as_json: bool) -> None:
+    from dragoman.access.principal import OPERATOR
+    from dragoman.identity import events, service
+    from dragoman.signin.service import follow_user
+
+    events.listen(follow_user)
     with local.work() as unit:
         user = service.get_user(unit, email)
         service.set_disabled(unit, OPERATOR, user, disabled=disabled)

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from dragoman import audit
 from dragoman.access.policy import Permission
-from dragoman.access.principal import Principal, PrincipalKind
+from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, Conflict, Forbidden, NotFound
 from dragoman.connections.events import Event
 from dragoman.connections.service import Connection
@@ -150,7 +150,7 @@ def needs_pull_request(found: Configuration, principal: Principal) -> bool:
     """
     if found.git_follower or found.require_pull_request == "always":
         return True
-    return found.require_pull_request == "users-only" and principal.kind is PrincipalKind.PERSONAL
+    return found.require_pull_request == "users-only" and principal.is_person
 
 
 def guard(unit: UnitOfWork, principal: Principal, model: Model) -> None:

@@ -16,6 +16,7 @@ from dragoman import audit
 from dragoman.access.principal import Principal
 from dragoman.access.roles import Role, builtin
 from dragoman.api.errors import BadRequest, Conflict, NotFound
+from dragoman.identity import events
 from dragoman.identity.groups import (
     Group,
     Member,
@@ -134,8 +135,8 @@ def list_users(unit: UnitOfWork) -> list[User]:
 
 
 def set_disabled(unit: UnitOfWork, actor: Principal, user: User, *, disabled: bool) -> None:
-    """Suspend a member or let them back; a suspended one's personal tokens stop working at once.
-    Organization keys that they made go on, and the row of the audit names them."""
+    """Suspend a member or let them back; a suspended one's sessions and personal tokens stop
+    working at once. Organization keys that they made go on, and the row of the audit names them."""
     moment = unit.now if disabled else None
     unit.db.execute(update(users).where(users.c.id == user.id).values(disabled_at=moment))
     action = "user.suspend" if disabled else "user.resume"
@@ -143,6 +144,7 @@ def set_disabled(unit: UnitOfWork, actor: Principal, user: User, *, disabled: bo
     keys = list(unit.db.execute(made.order_by(tokens.c.id)).scalars())
     after = {"organizationKeys": keys} if keys else None
     audit.record(unit, actor, action, ("user", user.id), after=after)
+    events.announce(unit, msgspec.structs.replace(user, disabled_at=moment))
 
 
 def set_attribute(

@@ -9,7 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from dragoman.access.policy import Permission
-from dragoman.access.principal import Principal, PrincipalKind
+from dragoman.access.principal import Principal
 from dragoman.api.call import Call, Success, answer, typed, uuid_of
 from dragoman.api.errors import BadRequest, Forbidden
 from dragoman.api.routing import ON_THE_MODEL, Parameter, Route
@@ -156,7 +156,7 @@ async def migrate(call: Call) -> Response:
 def _own_user(principal: Principal, query: Mapping[str, str]) -> None:
     """Personal tokens act for their own user only (contract §1.6)."""
     asked = query.get("userId")
-    if asked and principal.kind is PrincipalKind.PERSONAL and asked != principal.user_id:
+    if asked and principal.is_person and asked != principal.user_id:
         raise Forbidden("Forbidden: User-scoped API keys cannot act on behalf of other users")
 
 

@@ -1,0 +1,1 @@
+"""How people sign in: passwords, links, sessions of browsers."""

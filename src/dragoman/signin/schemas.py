@@ -1,0 +1,58 @@
+"""Shapes on the wire. Secrets of a body become `SecretStr` in the route, before anything else."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dragoman.signin.sessions import Session
+
+
+class SignIn(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Who signs in."""
+
+    email: str
+    password: str
+
+
+class Forgotten(msgspec.Struct, forbid_unknown_fields=True):
+    """Whose password was lost."""
+
+    email: str
+
+
+class ByLink(msgspec.Struct, forbid_unknown_fields=True):
+    """A password for the owner of a link."""
+
+    link: str
+    password: str
+
+
+class ChangePassword(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Another password for who is signed in."""
+
+    current_password: str
+    new_password: str
+
+
+class Who(msgspec.Struct, rename="camel"):
+    """Who is signed in. `csrfToken` goes into the header `X-CSRF-Token` of every request that
+    changes something; a token needs none."""
+
+    kind: str
+    name: str
+    user_id: str | None
+    organization_admin: bool
+    csrf_token: str | None
+
+
+class Ways(msgspec.Struct, rename="camel"):
+    """How people may sign in here. `mail`: whether a lost password can be asked for."""
+
+    password: bool
+    mail: bool
+
+
+class SessionList(msgspec.Struct):
+    """One's own living sessions, newest first."""
+
+    sessions: list[Session]

@@ -1,0 +1,51 @@
+"""Accounts with a password: which hash a person has, and what setting a new one ends."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from sqlalchemy import delete, insert, select
+
+from dragoman import audit
+from dragoman.access.principal import Principal
+from dragoman.identity.service import User
+from dragoman.settings import Settings
+from dragoman.signin import passwords, sessions, throttle
+from dragoman.signin.tables import links
+from dragoman.signin.tables import passwords as table
+from dragoman.store import UnitOfWork
+
+PRODUCT = "dragoman"
+
+
+def password_hash(unit: UnitOfWork, user_id: str) -> str | None:
+    """The hash of a person's password; None when they have none."""
+    return unit.db.execute(select(table.c.hash).where(table.c.user_id == user_id)).scalar()
+
+
+def check_password(password: str, user: User, settings: Settings) -> None:
+    """Refuse a new password that the rules do not take. Raises `BadRequest`."""
+    host = urlsplit(settings.base_url).hostname or ""
+    context = (user.email, user.name, PRODUCT, host)
+    passwords.check(password, context, second_factor=False)
+
+
+def set_password(
+    unit: UnitOfWork, actor: Principal, user: User, hashed: str, keep: str | None = None
+) -> None:
+    """Give a person another password: their sessions end, but the one of id `keep`, and their
+    links, and what was counted against them."""
+    unit.db.execute(delete(table).where(table.c.user_id == user.id))
+    row = {"user_id": user.id, "hash": hashed, "changed_at": unit.now}
+    unit.db.execute(insert(table).values(row))
+    unit.db.execute(delete(links).where(links.c.user_id == user.id))
+    sessions.end_all(unit, user.id, but=keep)
+    throttle.clear(unit, user.email)
+    audit.record(unit, actor, "password.set", ("user", user.id))
+
+
+def follow_user(unit: UnitOfWork, user: User) -> None:
+    """A suspended person's sessions and links end at once, and stay ended."""
+    if user.disabled_at is not None:
+        sessions.end_all(unit, user.id)
+        unit.db.execute(delete(links).where(links.c.user_id == user.id))

@@ -1,0 +1,199 @@
+"""Sessions of browsers: a random secret in a cookie, its SHA-256 in the store, looked up on every
+request together with the person it stands for. A session ends by signing out, by age, by idleness,
+with the password it was opened with, and when its person is suspended."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import time
+import uuid
+from datetime import timedelta
+
+import msgspec
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from dragoman import audit, clock
+from dragoman.access.principal import Principal, PrincipalKind
+from dragoman.api.errors import NotFound
+from dragoman.identity import service as identity
+from dragoman.identity.service import User
+from dragoman.secret import SecretStr
+from dragoman.settings import Settings
+from dragoman.signin import throttle
+from dragoman.signin.tables import links, sessions
+from dragoman.store import Store, UnitOfWork
+from dragoman.store.prepared import Prepared
+
+SECRET_CHARACTERS = 43  # 256 random bits in base64url
+_AGENT_CHARACTERS = 200
+_TIDY_SECONDS = 600.0
+
+
+class Session(msgspec.Struct, rename="camel"):
+    """A session as its owner sees it. Times are ISO 8601 UTC; `seen_at` may lag some seconds."""
+
+    id: str
+    created_at: str
+    seen_at: str
+    expires_at: str
+    address: str
+    agent: str
+    current: bool = False
+
+
+def open_session(
+    unit: UnitOfWork, user: User, settings: Settings, agent: str
+) -> tuple[SecretStr, Principal]:
+    """A new session of a person who proved who they are; its secret is not kept."""
+    secret = SecretStr(secrets.token_urlsafe(32))
+    principal = _principal(str(uuid.uuid4()), user)
+    row = {
+        "id": principal.token_id,
+        "digest": _digest(secret.reveal()),
+        "user_id": user.id,
+        "created_at": unit.now,
+        "seen_at": unit.now,
+        "expires_at": clock.wire(unit.moment + timedelta(hours=settings.session_hours)),
+        "address": unit.origin.address,
+        "agent": _printable(agent),
+    }
+    unit.db.execute(insert(sessions).values(row))
+    return secret, principal
+
+
+def renew(unit: UnitOfWork, principal: Principal) -> SecretStr:
+    """Another secret for the same session: after a change of what its holder may do."""
+    secret = SecretStr(secrets.token_urlsafe(32))
+    mine = update(sessions).where(sessions.c.id == principal.token_id)
+    if unit.db.execute(mine.values(digest=_digest(secret.reveal()))).rowcount == 0:
+        raise NotFound("Not Found: the session has ended")
+    return secret
+
+
+def end(unit: UnitOfWork, principal: Principal, session_id: str) -> None:
+    """End one of one's own sessions. Raises `NotFound` for any other."""
+    mine = (sessions.c.id == session_id) & (sessions.c.user_id == principal.user_id)
+    if unit.db.execute(delete(sessions).where(mine)).rowcount == 0:
+        raise NotFound(f"No session {session_id}")
+    audit.record(unit, principal, "session.end", ("session", session_id))
+
+
+def end_all(unit: UnitOfWork, user_id: str, but: str | None = None) -> int:
+    """End the sessions of a person, but the one of that id; returns how many."""
+    theirs = sessions.c.user_id == user_id
+    if but is not None:
+        theirs &= sessions.c.id != but
+    return unit.db.execute(delete(sessions).where(theirs)).rowcount
+
+
+def end_secret(unit: UnitOfWork, secret: SecretStr | None) -> None:
+    """End the session of this secret, if it is one: a browser that signs in anew leaves none
+    behind."""
+    if secret is not None:
+        mine = sessions.c.digest == _digest(secret.reveal())
+        unit.db.execute(delete(sessions).where(mine))
+
+
+def list_own(unit: UnitOfWork, principal: Principal, settings: Settings) -> list[Session]:
+    """The living sessions of a person, newest first."""
+    names = ("id", "created_at", "seen_at", "expires_at", "address", "agent")
+    living = (sessions.c.expires_at > unit.now) & (sessions.c.seen_at > _idle(unit, settings))
+    statement = (
+        select(*(sessions.c[name] for name in names))
+        .where(sessions.c.user_id == principal.user_id, living)
+        .order_by(sessions.c.created_at.desc())
+    )
+    rows = unit.db.execute(statement).mappings()
+    return [Session(**row, current=row["id"] == principal.token_id) for row in rows]
+
+
+_LOOK_UP = Prepared(
+    select(sessions.c.id, sessions.c.user_id).where(
+        sessions.c.digest == bindparam("digest"),
+        sessions.c.expires_at > bindparam("now"),
+        sessions.c.seen_at > bindparam("idle"),
+    )
+)
+_SEEN = (
+    update(sessions).where(sessions.c.id == bindparam("session")).values(seen_at=bindparam("at"))
+)
+
+
+class SessionDirectory:
+    """The house's authenticator of browsers. When a session was last seen is kept in memory and
+    written now and then, as the last use of tokens is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._seen: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._tidied = 0.0
+
+    def recognise(self, token: str) -> bytes | None:
+        """The digest of what may be a session's secret."""
+        return _digest(token) if len(token) == SECRET_CHARACTERS else None
+
+    def principal(self, unit: UnitOfWork, digest: bytes) -> Principal | None:
+        """Whose session it is; None when it is unknown or over, or its person suspended."""
+        idle = _idle(unit, self._settings)
+        row = _LOOK_UP.first(unit, digest=digest, now=unit.now, idle=idle)
+        if row is None:
+            return None
+        session_id, user_id = row
+        user = identity.user_of(unit, user_id)
+        if user is None or user.disabled_at is not None:
+            return None
+        return _principal(session_id, user)
+
+    def used(self, principal: Principal) -> None:
+        """Note that the session was used now."""
+        if principal.token_id is not None:
+            self._seen[principal.token_id] = clock.wire(clock.now())
+
+    def flush(self, store: Store) -> int:
+        """Write the noted uses and forget what is over; returns how many uses."""
+        with self._lock:
+            noted, self._seen = self._seen, {}
+            due = time.monotonic() - self._tidied > _TIDY_SECONDS
+            if not noted and not due:
+                return 0
+            rows = [{"session": session, "at": at} for session, at in list(noted.items())]
+            try:
+                with store.begin() as unit:
+                    if rows:
+                        unit.db.execute(_SEEN, rows)
+                    if due:
+                        tidy(unit, self._settings)
+            except Exception:
+                self._seen = {**noted, **self._seen}
+                raise
+            if due:
+                self._tidied = time.monotonic()
+            return len(rows)
+
+
+def tidy(unit: UnitOfWork, settings: Settings) -> None:
+    """Delete sessions, links and counts that are over."""
+    over = (sessions.c.expires_at <= unit.now) | (sessions.c.seen_at <= _idle(unit, settings))
+    unit.db.execute(delete(sessions).where(over))
+    unit.db.execute(delete(links).where(links.c.expires_at <= unit.now))
+    throttle.forget(unit)
+
+
+def _principal(session_id: str, user: User) -> Principal:
+    admin = user.organization_admin
+    return Principal(PrincipalKind.SESSION, user.email, session_id, user.id, admin)
+
+
+def _idle(unit: UnitOfWork, settings: Settings) -> str:
+    return clock.wire(unit.moment - timedelta(minutes=settings.session_idle_minutes))
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+def _printable(agent: str) -> str:
+    return "".join(c for c in agent if c.isprintable())[:_AGENT_CHARACTERS]

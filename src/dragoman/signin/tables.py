@@ -1,0 +1,50 @@
+"""Tables of the room of signing in. Only this room reads them. No secret stands in them: of
+passwords an Argon2id hash, of everything else a SHA-256."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, String, Table, Text
+
+from dragoman.store.metadata import Id, Time, metadata
+
+_USER = "users.id"
+
+passwords = Table(
+    "signin_passwords",
+    metadata,
+    Column("user_id", Id, ForeignKey(_USER, ondelete="CASCADE"), primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("changed_at", Time, nullable=False),
+)
+
+sessions = Table(
+    "signin_sessions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("user_id", Id, ForeignKey(_USER, ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Time, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("agent", String(200), nullable=False),
+)
+
+links = Table(
+    "signin_links",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("user_id", Id, ForeignKey(_USER, ondelete="CASCADE"), nullable=False, index=True),
+    Column("purpose", String(20), nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+)
+
+# By a digest of the e-mail address, so that an address nobody has is throttled alike.
+failures = Table(
+    "signin_failures",
+    metadata,
+    Column("account", LargeBinary(32), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last_at", Time, nullable=False),
+)
