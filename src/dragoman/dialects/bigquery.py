@@ -109,7 +109,8 @@ class BigQuery(Dialect):
         notes=(
             "`database` is the project; a schema is a dataset; other catalogs are other projects.",
             "Only keys of type service_account are taken: others can read files or run programs.",
-            "Federation and users' own sign-in cannot be dialled yet; the service account can.",
+            "Federation takes the machine's token that GOOGLE_APPLICATION_CREDENTIALS leads to.",
+            "Users' own sign-in cannot be dialled yet; a service account sent along is used.",
             "Each statement is tried by a free dry run first, which also tells whether it reads.",
         ),
     )

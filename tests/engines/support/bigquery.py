@@ -47,6 +47,9 @@ PYTHON = Path(__file__).parents[3] / ".engines" / "local-bigquery" / "bin" / "py
 API, STORAGE, TOKEN = (
     f"{name}.googleapis.com" for name in ("bigquery", "bigquerystorage", "oauth2")
 )
+STS, IAM = (f"{name}.googleapis.com" for name in ("sts", "iamcredentials"))
+AUDIENCE = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x"
+MACHINE_TOKEN = "token-of-the-machine"
 PROJECT = "my-project"
 EMAIL = f"dragoman@{PROJECT}.iam.gserviceaccount.com"
 
@@ -58,7 +61,8 @@ SLEEP = (
 
 @dataclass
 class BigQuery:
-    """A running emulator. `requests`: what the token endpoint was asked."""
+    """A running emulator. `requests`: what the token endpoint was asked; `exchanged`: what the
+    endpoints of federation were."""
 
     ports: dict[str, int]
     rest: int
@@ -66,6 +70,7 @@ class BigQuery:
     key: rsa.RSAPrivateKey
     requests: list[dict[str, Any]] = field(default_factory=list)
     clients: set[socket.socket] = field(default_factory=set)
+    exchanged: list[dict[str, Any]] = field(default_factory=list)
 
     def drop(self) -> None:
         """Ends every conversation under way."""
@@ -142,7 +147,8 @@ def run_bigquery() -> Generator[BigQuery]:
         stack.callback(process.kill)
         authority = Authority.create("Test CA of Google")
         now = datetime.now(UTC)
-        signed = authority.sign((API, STORAGE, TOKEN), now - timedelta(1), now + timedelta(1))
+        names = (API, STORAGE, TOKEN, STS, IAM)
+        signed = authority.sign(names, now - timedelta(1), now + timedelta(1))
         pair = _write_pair(directory, "server", *signed)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair.certificate, pair.key)
@@ -152,13 +158,17 @@ def run_bigquery() -> Generator[BigQuery]:
         key = rsa.generate_private_key(65537, 2048)
         requests: list[dict[str, Any]] = []
         clients: set[socket.socket] = set()
+        exchanged: list[dict[str, Any]] = []
+        federation = stack.enter_context(_serving(context, _federation(exchanged)))
         ports = {
             API: stack.enter_context(_ended_tls(context, rest, clients)),
             STORAGE: stack.enter_context(_ended_tls(spoken, storage, clients)),
-            TOKEN: stack.enter_context(_token_stub(context, key, requests)),
+            TOKEN: stack.enter_context(_serving(context, _token(key, requests))),
+            STS: federation,
+            IAM: federation,
         }
         ca_file = _write(directory / "ca.pem", _pem(authority.certificate))
-        found = BigQuery(ports, rest, ca_file, key, requests, clients)
+        found = BigQuery(ports, rest, ca_file, key, requests, clients, exchanged)
         _wait(process, found)
         yield found
 
@@ -231,30 +241,62 @@ def _pass_on(source: socket.socket, sink: socket.socket) -> None:
             socket.socket.shutdown(each, socket.SHUT_RDWR)
 
 
-@contextlib.contextmanager
-def _token_stub(
-    context: ssl.SSLContext, key: rsa.RSAPrivateKey, requests: list[dict[str, Any]]
-) -> Generator[int]:
+Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, dict[str, Any]]]
+
+
+def _token(key: rsa.RSAPrivateKey, requests: list[dict[str, Any]]) -> Answer:
     """As "Using OAuth 2.0 for server to server applications" describes the endpoint."""
+
+    def answer(asked: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, Any]]:
+        form, address = parse_qs(body.decode()), f"https://{TOKEN}/token"
+        try:
+            claims = jwt.decode(form["assertion"][0], key.public_key(), ["RS256"], audience=address)
+            requests.append(claims)
+            right = claims["iss"] == EMAIL and asked.path == "/token"
+        except (jwt.InvalidTokenError, KeyError):
+            right = False
+        if right:
+            return 200, {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
+        return 400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+
+    return answer
+
+
+def _federation(exchanged: list[dict[str, Any]]) -> Answer:
+    """As the references of the Security Token Service (`token`) and of the IAM Service Account
+    Credentials API (`generateAccessToken`) describe them."""
+
+    def answer(asked: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, Any]]:
+        if asked.path == "/v1/token":
+            form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+            exchanged.append({"host": asked.headers["Host"], **form})
+            if form.get("subject_token") != MACHINE_TOKEN or form.get("audience") != AUDIENCE:
+                said = "The audience in ID Token does not match the expected audience."
+                return 400, {"error": "invalid_grant", "error_description": said}
+            kind = "urn:ietf:params:oauth:token-type:access_token"
+            token = {"access_token": "federated", "issued_token_type": kind}
+            return 200, {**token, "token_type": "Bearer", "expires_in": 3600}
+        bearer = asked.headers["Authorization"]
+        exchanged.append({"host": asked.headers["Host"], "path": asked.path, "bearer": bearer})
+        if bearer != "Bearer federated" or not asked.path.endswith(f"/{EMAIL}:generateAccessToken"):
+            denied = "Permission 'iam.serviceAccounts.getAccessToken' denied."
+            return 403, {"error": {"code": 403, "message": denied, "status": "PERMISSION_DENIED"}}
+        until = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return 200, {"accessToken": "impersonating", "expireTime": until}
+
+    return answer
+
+
+@contextlib.contextmanager
+def _serving(context: ssl.SSLContext, answer: Answer) -> Generator[int]:
+    """A port where requests are answered in JSON, behind TLS."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            form = parse_qs(self.rfile.read(length).decode())
-            address = f"https://{TOKEN}/token"
-            try:
-                claims = jwt.decode(
-                    form["assertion"][0], key.public_key(), ["RS256"], audience=address
-                )
-                requests.append(claims)
-                right = claims["iss"] == EMAIL and self.path == "/token"
-            except (jwt.InvalidTokenError, KeyError):
-                right = False
-            body = {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
-            if not right:
-                body = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
-            data = json.dumps(body).encode()
-            self.send_response(200 if right else 400)
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status, said = answer(self, body)
+            data = json.dumps(said).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

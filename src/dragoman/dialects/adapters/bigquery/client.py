@@ -1,4 +1,4 @@
-"""Signing in to BigQuery as a service account.
+"""Signing in to BigQuery: as a service account, or with the identity of this machine.
 
 Sources: Google Cloud documentation, "Using OAuth 2.0 for server to server applications", "REST
 reference: jobs".
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from dragoman.dialects.adapters.bigquery import errors
+from dragoman.dialects.adapters.bigquery import errors, federation
 from dragoman.dialects.adapters.https import Door, Interrupted, guard
 from dragoman.dialects.base import Target
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
@@ -22,14 +22,16 @@ _RETRY_SECONDS: Final = 5.0
 
 def sign_in(target: Target, door: Door, seconds: float) -> Any:
     """Google's client, its token already fetched and the project seen. Raises `DatabaseFailure`."""
-    key = _key(target)
+    credentials = _credentials(target)
     try:
         with door.at_most(2 * seconds):
-            client = _client(target, key, door)
+            client = _client(target, credentials, door)
             # A token says nothing of the project; this does, and costs nothing.
             list(client.list_datasets(max_results=1, retry=retry()))
     except Interrupted as stopped:
         raise stopped.failure from None
+    except DatabaseFailure:
+        raise  # the machine's token cannot be read
     except Exception as error:  # noqa: BLE001 - on a stranger's answer the library raises anything
         raise errors.connect_failure(error, target) from None
     return client
@@ -42,17 +44,24 @@ def retry() -> Any:
     return DEFAULT_RETRY.with_timeout(_RETRY_SECONDS)
 
 
-def _client(target: Target, key: dict[str, str], door: Door) -> Any:
+def _credentials(target: Target) -> Any:
+    if target.text("authenticationType") == federation.WAY:
+        return federation.credentials(target, _SCOPE)
+    key = _key(target)
+    from google.oauth2 import service_account
+
+    made: Any = service_account.Credentials.from_service_account_info(key, scopes=[_SCOPE])
+    return made.with_always_use_jwt_access(False)
+
+
+def _client(target: Target, credentials: Any, door: Door) -> Any:
     import requests
     from google.api_core.client_options import ClientOptions
     from google.auth.transport.requests import AuthorizedSession, Request
     from google.cloud import bigquery
-    from google.oauth2 import service_account
 
     bare = requests.Session()
     guard(bare, door)
-    made: Any = service_account.Credentials.from_service_account_info(key, scopes=[_SCOPE])
-    credentials: Any = made.with_always_use_jwt_access(False)
     fetch = Request(bare)
     credentials.refresh(fetch)
     session = AuthorizedSession(credentials, auth_request=fetch)
@@ -72,8 +81,8 @@ def _key(target: Target) -> dict[str, str]:
     if not text:
         raise _settings(
             "There is no service account's key to sign in with.",
-            "Send the JSON key as passwordUnencrypted; federation and users' own sign-in do not "
-            "work in this version.",
+            "Send the JSON key as passwordUnencrypted; users' own sign-in does not work in this "
+            "version.",
         )
     try:
         found = json.loads(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, cast
 
+from dragoman.dialects.adapters.bigquery.federation import WAY
 from dragoman.dialects.base import Target
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.texts import tidy
@@ -26,6 +27,15 @@ _BY_WORDS: Final = (
     ("Access Denied", Cause.PERMISSION_DENIED),
     ("timed out", Cause.QUERY_TIMEOUT),
 )
+_BY_KEY: Final = (
+    "the service account",
+    "Check that the account and this key of it still exist and are enabled.",
+)
+_FEDERATED: Final = (
+    "this machine's identity",
+    "Check wifAudience, that its provider trusts the issuer of this machine's token, and that the "
+    "identity may act as wifServiceAccountEmail (role Workload Identity User).",
+)
 _TRAILER: Final = re.compile(r"(?:; reason: .*)?\s*(?:Location: \S+\s+)?Job ID: \S+$")
 _BILLING: Final = "bytesBilledLimitExceeded"
 
@@ -33,12 +43,13 @@ _BILLING: Final = "bytesBilledLimitExceeded"
 def connect_failure(error: Exception, target: Target) -> DatabaseFailure:
     """The failure of signing in (the network and TLS raise their own)."""
     code, message = _status(error), _message(error, target)
-    if type(error).__name__ in {"RefreshError", "TransportError"} or code == 401:
+    if type(error).__name__ in {"RefreshError", "OAuthError", "TransportError"} or code == 401:
+        who, fix = _FEDERATED if target.text("authenticationType") == WAY else _BY_KEY
         return DatabaseFailure(
             Stage.AUTHENTICATION,
             Cause.AUTHENTICATION_FAILED,
-            f"Google refused the service account: {message}",
-            "Check that the account and this key of it still exist and are enabled.",
+            f"Google refused {who}: {message}",
+            fix,
             str(code) if code else None,
         )
     if code == 404:
