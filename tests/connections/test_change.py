@@ -40,6 +40,8 @@ MOVES: dict[str, tuple[str, dict[str, Any], Any]] = {
         "//iam.googleapis.com/projects/2/locations/global/workloadIdentityPools/p/providers/x",
     ),
     "wifServiceAccountEmail": ("bigquery", {}, "x@my-project.iam.gserviceaccount.com"),
+    "workspaceHost": ("databricks_lakebase", {}, "evil.example.com"),
+    "databaseInstance": ("databricks_lakebase", {}, "other"),
 }
 
 
@@ -75,6 +77,20 @@ def test_saved_secret_never_travels_to_a_new_address(server: Server, name: str) 
     # The text that was sealed for the old address is gone.
     [old], [new] = before[1:], stored(server, made)[1:]
     assert old[3] != new[3]
+
+
+def test_a_default_of_a_later_version_moves_no_secret(server: Server) -> None:
+    """A connection that was made before its dialect knew a property changes without its secret."""
+    made = server.create("postgres")
+    server.sql(
+        "UPDATE connections SET settings = replace(settings, :old, '') WHERE id = :id",
+        old=',"useMachineAuth":false',
+        id=made,
+    )
+    assert "useMachineAuth" not in str(stored(server, made)[0])
+    answer = server.root.patch(f"{CONNECTIONS}/{made}", json={"includeSchemas": "public"})
+    assert answer.status_code == 200, answer.text
+    assert server.show(made)["useMachineAuth"] is None
 
 
 def test_reference_does_not_travel_either(server: Server) -> None:

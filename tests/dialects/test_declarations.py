@@ -42,6 +42,13 @@ SAMPLES: dict[str, Any] = {
     "wifAudience": PROPERTIES["wifAudience"].example,
     "wifServiceAccountEmail": "reader@p.iam.gserviceaccount.com",
 }
+# What signing in as the machine needs beside what the way declares.
+MACHINES: dict[str, dict[str, Any]] = {
+    "postgres": {"region": "us-east-1"},
+    "mysql": {"host": "shop.abc123.eu-west-1.rds.amazonaws.com"},
+    "mariadb": {"host": "shop.abc123.rds.cn-north-1.amazonaws.com.cn"},
+    "redshift": {"host": "cluster-1.abc123.us-east-1.redshift.amazonaws.com"},
+}
 
 every_dialect = pytest.mark.parametrize("dialect", bodies.NAMES)
 
@@ -75,7 +82,7 @@ def test_the_dialects_are_those_of_the_contract_and_duckdb() -> None:
 def test_every_property_is_used_by_some_dialect() -> None:
     for name in PROPERTIES:
         assert any(declaration(d).use(name) for d in registry.names()), name
-    assert len(PROPERTIES) == 39
+    assert len(PROPERTIES) == 41
 
 
 def test_whatever_sounds_secret_is_one() -> None:
@@ -95,10 +102,12 @@ def test_who_uses_what_is_as_the_contract_says() -> None:
     assert users("trustServerCertificate") == UNTRUSTED
     assert users("privateKey") == {"snowflake"}
     assert users("acceptsLicense") == {"oracle"}
-    assert users("region") == {"bigquery", "athena"}
+    rds = {"postgres", "mysql", "mariadb"}
+    assert users("region") == {"bigquery", "athena"} | rds
     assert users("maxBillingBytes") == {"bigquery"}
     assert users("warehouse") == {"snowflake", "databricks"}
-    assert users("useMachineAuth") == {"athena", "databricks"}
+    own = {"athena", "databricks"}
+    assert users("useMachineAuth") == own | rds | {"redshift", "databricks_lakebase"}
     assert users("hostOverride") == {"snowflake"}
     assert users("authenticationType") == {
         "bigquery", "mssql", "fabric", "snowflake", "databricks", "athena"
@@ -119,8 +128,10 @@ def test_declarations_are_in_themselves_right(dialect: str) -> None:
     for way in declared.authentication:
         for name in needed(way.needs) | set(way.optional) | set(way.advises):
             assert declared.use(name) is not None, name
-    values = [way.value for way in declared.authentication]
-    assert len(set(values)) == len(values)
+    ways = declared.authentication
+    values = [way.value for way in ways]
+    assert len({way.value or way.chosen_by for way in ways}) == len(ways)
+    assert all(PROPERTIES[w.chosen_by].kind is Kind.BOOLEAN for w in ways if w.chosen_by)
     if declared.use("authenticationType"):
         assert declared.default("authenticationType") == values[0]
     assert (declared.default_port is not None) == (declared.use("port") is not None)
@@ -221,7 +232,7 @@ def test_each_way_to_sign_in_with_and_without_each_need(dialect: str, index: int
         itertools.chain.from_iterable(needed(a.needs) for a in declaration(dialect).authentication)
     )
     always = {n for n, use in declaration(dialect).uses.items() if use.required}
-    chosen = {"useMachineAuth": True} if dialect == "athena" and way.value is None else {}
+    chosen = {way.chosen_by: True, **MACHINES.get(dialect, {})} if way.chosen_by else {}
     base = {**bodies.body(dialect), **chosen}
     if way.value is not None:
         base["authenticationType"] = way.value

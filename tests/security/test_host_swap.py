@@ -31,6 +31,7 @@ OTHER: dict[str, Any] = {
     "externalOauthTokenUrl": "https://evil.example/t", "hostOverride": "evil.example",
     "oauthClientId": "evil", "useMachineAuth": True, "wifAudience": "evil",
     "wifServiceAccountEmail": "evil@evil.iam.gserviceaccount.com",
+    "workspaceHost": "evil.example", "databaseInstance": "evil",
 }  # fmt: skip
 
 

@@ -89,11 +89,16 @@ def _ask_dialect() -> str:
 
 
 def _ask_sign_in(body: dict[str, Any], declared: Declaration) -> None:
-    chosen = declared.authentication[0]
-    if len(declared.authentication) > 1:
+    ways = declared.authentication
+    by_setting = (way for way in ways if way.chosen_by and body.get(way.chosen_by))
+    chosen = next(by_setting, ways[0])
+    # Where the contract knows one way only, another is for those who ask for it.
+    if any(way.value for way in ways[1:]):
         chosen = _ask_way(declared)
         if chosen.value is not None:
             body["authenticationType"] = chosen.value
+        elif chosen.chosen_by:
+            body[chosen.chosen_by] = True
     for need in chosen.needs:
         choices = (need,) if isinstance(need, str) else need
         if any(name in body for name in choices):

@@ -108,7 +108,8 @@ def _one(house: House, unit: UnitOfWork, body: Body, found: Connection | None) -
     draft = drafts.check(house, body, kept=left, problems=problems)
     for warning in draft.warnings:
         say(f"{body['name']}: {warning.field}: {warning.message}")
-    after = {**_settled(unit, draft.effective()), **_references(draft.secrets)}
+    settled = draft.effective(found.settings if found else None)
+    after = {**_settled(unit, settled), **_references(draft.secrets)}
     after[_ENVIRONMENT] = msgspec.to_builtins(environment)
     before = {**found.settings, **_kept_references(kept, after)} if found else {}
     before[_ENVIRONMENT] = _environment(found) if found else None

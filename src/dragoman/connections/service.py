@@ -109,7 +109,7 @@ def change(
     read the catalog again where the change concerns it.
     Raises `BadRequest` when a stored secret would travel to another destination.
     """
-    settings = _settled(unit, draft)
+    settings = _settled(unit, draft, connection.settings)
     _keep_secrets_home(unit, connection, settings, set(draft.secrets))
     values: dict[str, Any] = {**columns(settings), "version": connection.version + 1}
     if environment is not msgspec.UNSET:
@@ -253,10 +253,12 @@ def _missing(connection_id: str) -> NotFound:
     return NotFound(f"Connection with id {connection_id} does not exist")
 
 
-def _settled(unit: UnitOfWork, draft: Draft) -> dict[str, Any]:
+def _settled(
+    unit: UnitOfWork, draft: Draft, stored: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The settings to store. Defaults are filled in now, so that a later version's other
     defaults neither change an old connection nor the destination its secrets are sealed for."""
-    settings = draft.effective()
+    settings = draft.effective(stored)
     settings["baseRole"] = identity.role_name(unit, str(settings["baseRole"]))
     return settings
 

@@ -6,6 +6,7 @@ import re
 import socket
 from typing import TYPE_CHECKING, ClassVar
 
+from dragoman.dialects.aws import MACHINE, check_forms, match
 from dragoman.dialects.base import (
     Authentication,
     Declaration,
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 _LOCATION = re.compile(
     r"s3://(?!\d+\.\d+\.\d+\.\d+(?:/|$))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9!_.*'()=/-]*)?"
 )
-_ROLE = re.compile(r"arn:aws(?:-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,576}")
-# It becomes part of a host name, so nothing else may stand in it.
-_REGION = re.compile(r"[a-z]{2,3}(?:-[a-z]+){1,3}-[0-9]{1,2}")
 
 
 class Athena(Dialect):
@@ -49,7 +47,7 @@ class Athena(Dialect):
                 ("username", "passwordUnencrypted"),
             ),
             Authentication("aws-cross-account-role", "Role to assume", ("awsRoleArn",)),
-            Authentication(None, "Machine identity (useMachineAuth)", ()),
+            Authentication(None, "Machine identity (useMachineAuth)", (), chosen_by=MACHINE),
         ),
         uses={
             "host": Use(hint="Here the place in S3 for results, for example s3://bucket/prefix/."),
@@ -96,14 +94,12 @@ class Athena(Dialect):
 
     def check(self, draft: Draft) -> None:
         """The forms of location, role and region."""
-        _match(draft, "host", _LOCATION, "Not an S3 location", "For example s3://bucket/prefix/.")
-        example = "For example arn:aws:iam::123456789012:role/reader."
-        _match(draft, "awsRoleArn", _ROLE, "Not the ARN of a role", example)
-        _match(draft, "region", _REGION, "Not an AWS region", "For example us-east-1.")
+        match(draft, "host", _LOCATION, "Not an S3 location", "For example s3://bucket/prefix/.")
+        check_forms(draft)
 
     def network_address(self, target: Target) -> tuple[str, int] | None:
         """The region's endpoint."""
-        from dragoman.dialects.adapters.athena.api import PORT, endpoint_host
+        from dragoman.dialects.adapters.aws.endpoint import PORT, endpoint_host
 
         return endpoint_host("athena", target.text("region")), PORT
 
@@ -125,12 +121,6 @@ class Athena(Dialect):
         from dragoman.dialects.adapters.athena.session import AthenaSession
 
         return AthenaSession(target, network, options)
-
-
-def _match(draft: Draft, name: str, pattern: re.Pattern[str], message: str, fix: str) -> None:
-    value = draft.settings.get(name)
-    if value is not None and not pattern.fullmatch(str(value)):
-        draft.reject(name, message, fix)
 
 
 DIALECT = Athena()

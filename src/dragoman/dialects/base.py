@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -30,6 +30,7 @@ from dragoman.secret import SecretStr
 if TYPE_CHECKING:
     import socket
 
+    from dragoman.dialects.minting import Minter
     from dragoman.dialects.network import Address, Network, TlsPolicy
     from dragoman.dialects.validation import Draft
 
@@ -61,6 +62,7 @@ class Authentication:
     `value` is the wire text of `authenticationType`; None where the dialect has a single way.
     `needs`: property names; a tuple inside stands for "at least one of these".
     `advises`: names whose absence is worth a warning (text says what then does not work).
+    `chosen_by`: a setting that asks for this way where `authenticationType` does not.
     """
 
     value: str | None
@@ -68,6 +70,7 @@ class Authentication:
     needs: tuple[str | tuple[str, ...], ...]
     optional: tuple[str, ...] = ()
     advises: Mapping[str, str] = field(default_factory=dict[str, str])
+    chosen_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +179,22 @@ def _defaults(declaration: Declaration) -> Mapping[str, Value]:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to connect and as whom: settings by wire name with defaults, secrets resolved."""
+    """Where to connect and as whom: settings by wire name with defaults, secrets resolved.
+
+    `renew`: set where the password is minted at sign-in; gives this target with one that holds.
+    """
 
     dialect: str
     settings: Mapping[str, Any]
     secrets: Mapping[str, SecretStr]
+    renew: Callable[[], Target] | None = field(default=None, compare=False, repr=False)
+
+    def current(self) -> Target:
+        """As whom to sign in now; asked for anew at each sign-in, since a minted password ends.
+
+        Raises `DatabaseFailure` (authentication) when none can be minted.
+        """
+        return self if self.renew is None else self.renew()
 
     def text(self, name: str) -> str:
         """The setting as text, empty when absent."""
@@ -333,13 +347,18 @@ class Dialect(ABC):
 
     def choose_authentication(self, draft: Draft) -> Authentication | None:
         """The way to sign in that the settings ask for; None when the value is unknown."""
-        asked = draft.settings.get("authenticationType")
+        ways, asked = self.declaration.authentication, draft.settings.get("authenticationType")
         if asked is None or self.declaration.use("authenticationType") is None:
-            return self.declaration.authentication[0]
-        return next((a for a in self.declaration.authentication if a.value == asked), None)
+            by_setting = (a for a in ways if a.chosen_by and draft.settings.get(a.chosen_by))
+            return next(by_setting, ways[0])
+        return next((a for a in ways if a.value == asked), None)
 
     def check(self, draft: Draft) -> None:
         """Rules of this dialect beyond the declaration: adds problems, warnings, derived values."""
+
+    def minter(self, target: Target) -> Minter | None:
+        """What makes the password at each sign-in; None where a stored one is used."""
+        return None
 
     def network_address(self, target: Target) -> tuple[str, int] | None:
         """Host and port to dial, or None where nothing is dialled (an embedded engine)."""

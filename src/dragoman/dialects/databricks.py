@@ -116,7 +116,7 @@ class Databricks(Dialect):
 
     def check(self, draft: Draft) -> None:
         """Host, HTTP path, and settings that contradict each other."""
-        _check_workspace(draft)
+        check_workspace(draft, "host")
         _check_path(draft)
         settings = draft.settings
         token = settings.get("authenticationType") == "databricks-personal-access-token"
@@ -157,18 +157,19 @@ class Databricks(Dialect):
         return "`" + identifier.replace("`", "``") + "`"
 
 
-def _check_workspace(draft: Draft) -> None:
-    sent = str(draft.settings.get("host", ""))
+def check_workspace(draft: Draft, name: str) -> None:
+    """The setting `name` is the host of a workspace; people copy the whole address."""
+    sent = str(draft.settings.get(name, ""))
     if not sent:
         return
     bare = re.sub(r"^https://", "", sent, flags=re.IGNORECASE).rstrip("/")
     try:
-        draft.settings["host"] = check_host(bare)
+        draft.settings[name] = check_host(bare)
     except BadValue as bad:
-        draft.reject("host", bad.message, bad.fix)
+        draft.reject(name, bad.message, bad.fix)
         return
     if bare != sent:
-        draft.warn("host", f"Cut to the host name: {bare}.")
+        draft.warn(name, f"Cut to the host name: {bare}.")
 
 
 def _check_path(draft: Draft) -> None:

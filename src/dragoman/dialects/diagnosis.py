@@ -230,7 +230,8 @@ class _Examination:
         self._session = self._dialect.open_session(self._target, self._network, self._options)
         if self._address is None:
             return "The database was opened; nobody needs to sign in."
-        return f"Signed in as {self._target.username}."
+        name = self._target.username
+        return f"Signed in as {name}." if name else "Signed in."
 
     def _database(self) -> str:
         name = self._target.database

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+from dragoman.dialects.aws import RdsIam
 from dragoman.dialects.base import Declaration, Proof
 from dragoman.dialects.features import Feature
 from dragoman.dialects.mysql import MySQLWire, declare
 from dragoman.dialects.spelling import Spelling
 
 
-class MariaDB(MySQLWire):
+class MariaDB(RdsIam, MySQLWire):
     """MariaDB 10.5 or later."""
 
     declaration: ClassVar[Declaration] = declare(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
+from dragoman.dialects.aws import RDS, RDS_USES, RdsIam
 from dragoman.dialects.base import (
     Authentication,
     Declaration,
@@ -19,6 +20,7 @@ from dragoman.dialects.base import (
     Use,
 )
 from dragoman.dialects.features import Feature
+from dragoman.dialects.minting import signed_in
 from dragoman.dialects.network import (
     PROBE_SECONDS,
     Address,
@@ -58,14 +60,17 @@ class MySQLWire(Dialect):
         if mysql_greeting(sock, timeout=timeout).offers_tls:
             mysql_starttls(sock, timeout=timeout)
             return agreed(probe_tls(sock, address.host, policy, timeout=timeout))
-        return must_have_tls(address, policy)
+        return must_have_tls(address, policy, ever_allowed=self.minter(target) is None)
 
     def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
         """Open a session; see `Dialect.connect`."""
         self.declaration.driver.require()
         from dragoman.dialects.mysql_session import MySQLSession
 
-        return MySQLSession(target, network, options)
+        def opened(target: Target) -> Session:
+            return MySQLSession(target, network, options)
+
+        return signed_in(self.minter(target), target, network, options, opened)
 
     def quote(self, identifier: str) -> str:
         """In backticks."""
@@ -86,6 +91,7 @@ def declare(
         driver=Driver("pymysql", "pymysql", name),
         authentication=(
             Authentication(None, "User and password", ("username", "passwordUnencrypted")),
+            RDS,
         ),
         uses={
             "host": Use(required=True),
@@ -93,6 +99,7 @@ def declare(
             "database": Use(hint="The default schema; all schemas stay within reach."),
             "username": Use(required=True),
             "inferRelationshipsFromForeignKeys": Use(),
+            **RDS_USES,
         },
         default_port=3306,
         sqlglot="mysql",
@@ -114,7 +121,7 @@ def declare(
     )
 
 
-class MySQL(MySQLWire):
+class MySQL(RdsIam, MySQLWire):
     """MySQL 8 or later. The engine tests run this adapter against MariaDB, a near relative."""
 
     declaration: ClassVar[Declaration] = declare(

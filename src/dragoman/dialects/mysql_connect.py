@@ -22,7 +22,10 @@ _CLEAR_TEXT = frozenset({b"mysql_clear_password", b"dialog"})
 
 
 def sign_in(target: Target, network: Network, options: SessionOptions, database: str | None) -> Any:
-    """An open pymysql connection whose values come as text. Raises `DatabaseFailure`."""
+    """An open pymysql connection whose values come as text. Raises `DatabaseFailure`.
+
+    `target`: as whom to sign in now, `Target.current`.
+    """
     from pymysql.converters import conversions
 
     sock, address = network.connect(target.host, target.port, options.connect_seconds)
@@ -43,7 +46,7 @@ def sign_in(target: Target, network: Network, options: SessionOptions, database:
         program_name="dragoman",
         defer_connect=True,
     )
-    connection.rules = (network.tls, address)
+    connection.rules = (network.tls, address, target.renew is None)
     try:
         connection.connect(sock)
     except DatabaseFailure:
@@ -65,17 +68,17 @@ def _connection_class() -> Any:
     class CheckedConnection(base):
         """pymysql's connection with our rules for TLS."""
 
-        rules: tuple[TlsPolicy, Address]
+        rules: tuple[TlsPolicy, Address, bool]
 
         def _request_authentication(self) -> None:
             """The greeting is read and nothing is sent yet: decide on TLS."""
-            policy, address = self.rules
+            policy, address, plaintext_allowed = self.rules
             if self.server_capabilities & _CLIENT_SSL:
                 self.ssl = self._ssl_required = True
                 self.client_flag |= _CLIENT_SSL
                 self.ctx = _Verified(policy, self.connect_timeout)
             else:
-                must_have_tls(address, policy)
+                must_have_tls(address, policy, ever_allowed=plaintext_allowed)
             super()._request_authentication()
 
         def _process_auth(self, plugin_name: bytes, auth_packet: Any, handler: Any = None) -> Any:

@@ -117,7 +117,7 @@ class MySQLSession(StreamingSession):
         yield from mysql_catalog.tables(cursor.fetchall_unbuffered(), wanted, server)
 
     def _stop(self) -> None:
-        killer = mysql_connect.sign_in(self._target, self._network, self._options, None)
+        killer = self._dial(None)
         try:
             killer.query(f"KILL QUERY {self._id}")
         finally:
@@ -150,7 +150,7 @@ class MySQLSession(StreamingSession):
 
     def _sign_in(self) -> Any:
         try:
-            return mysql_connect.sign_in(self._target, self._network, self._options, self._database)
+            return self._dial(self._database)
         except DatabaseFailure as failure:
             missing = failure.cause in {Cause.DATABASE_NOT_FOUND, Cause.PERMISSION_DENIED}
             if not missing or self._database == self._target.database:
@@ -158,7 +158,12 @@ class MySQLSession(StreamingSession):
         # The default schema is not there: that is for the diagnosis to say, not a reason to fail.
         self.notices.append(f"There is no schema {self._database} to be the default.")
         self._database = self._target.database
-        return mysql_connect.sign_in(self._target, self._network, self._options, self._database)
+        return self._dial(self._database)
+
+    def _dial(self, database: str | None) -> Any:
+        """Each sign-in asks as whom: a minted password of the first may be over."""
+        self._target = self._target.current()
+        return mysql_connect.sign_in(self._target, self._network, self._options, database)
 
     def _prepare(self) -> None:
         """Settings of the session; set again after each reset."""

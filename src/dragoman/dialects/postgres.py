@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from dragoman.dialects.aws import RDS, RDS_USES, RdsIam
 from dragoman.dialects.base import (
     Authentication,
     Declaration,
@@ -18,6 +19,7 @@ from dragoman.dialects.base import (
     Use,
 )
 from dragoman.dialects.features import Feature
+from dragoman.dialects.minting import signed_in
 from dragoman.dialects.network import (
     PROBE_SECONDS,
     Address,
@@ -55,21 +57,25 @@ class PostgresWire(Dialect):
         """Ask for TLS and verify the server; see `Dialect.starttls`."""
         if postgres_starttls(sock, timeout=timeout):
             return agreed(probe_tls(sock, address.host, policy, timeout=timeout))
-        return must_have_tls(address, policy, ever_allowed=self.plaintext_allowed)
+        allowed = self.plaintext_allowed and self.minter(target) is None
+        return must_have_tls(address, policy, ever_allowed=allowed)
 
     def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
         """Open a session; see `Dialect.connect`."""
         self.declaration.driver.require()
         from dragoman.dialects.postgres_session import open_session
 
-        return open_session(self, target, network, options)
+        def opened(target: Target) -> Session:
+            return open_session(self, target, network, options)
+
+        return signed_in(self.minter(target), target, network, options, opened)
 
     def default_schema(self, settings: Mapping[str, Any]) -> str:
         """See `Dialect.default_schema`."""
         return super().default_schema(settings) or "public"
 
 
-class Postgres(PostgresWire):
+class Postgres(RdsIam, PostgresWire):
     """PostgreSQL 12 or later."""
 
     declaration: ClassVar[Declaration] = Declaration(
@@ -78,6 +84,7 @@ class Postgres(PostgresWire):
         driver=Driver("psycopg", "psycopg", "postgres"),
         authentication=(
             Authentication(None, "User and password", ("username", "passwordUnencrypted")),
+            RDS,
         ),
         uses={
             "host": Use(required=True),
@@ -85,6 +92,7 @@ class Postgres(PostgresWire):
             "database": Use(required=True),
             "username": Use(required=True),
             "inferRelationshipsFromForeignKeys": Use(),
+            **RDS_USES,
         },
         default_port=5432,
         sqlglot="postgres",

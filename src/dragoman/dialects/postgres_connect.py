@@ -24,32 +24,37 @@ def parameters(
 ) -> tuple[dict[str, str | int], Address]:
     """Probe the server once, and pin what was found: the address and the TLS mode.
 
+    User and password are not among them: they are those of the moment (`conninfo`).
     Raises `DatabaseFailure` (settings, dns, tcp, tls).
     """
     sock, address = network.connect(target.host, target.port, options.connect_seconds)
     with sock:
         encrypted = postgres_starttls(sock, timeout=options.connect_seconds)
         if not encrypted:
-            must_have_tls(address, network.tls, ever_allowed=plaintext_allowed)
-    return {**_fixed(options), **_whom(target, address), **_tls(network, encrypted)}, address
+            # A minted password is sent as it is.
+            allowed = plaintext_allowed and target.renew is None
+            must_have_tls(address, network.tls, ever_allowed=allowed)
+    return {**_fixed(options), **_where(target, address), **_tls(network, encrypted)}, address
 
 
-def conninfo(values: dict[str, str | int]) -> str:
-    """libpq's `key='value'` text with every value escaped; both drivers take it."""
+def conninfo(values: dict[str, str | int], target: Target) -> str:
+    """libpq's `key='value'` text with every value escaped; both drivers take it.
+
+    `target`: as whom to sign in, `Target.current`.
+    """
     from psycopg.conninfo import make_conninfo
 
-    return make_conninfo("", **values)
+    whom = {"user": target.username, "password": target.password.reveal()}
+    return make_conninfo("", **values, **whom)
 
 
-def _whom(target: Target, address: Address) -> dict[str, str | int]:
+def _where(target: Target, address: Address) -> dict[str, str | int]:
     return {
         # The name is for the certificate; the address is where libpq dials.
         "host": address.host,
         "hostaddr": address.ip,
         "port": address.port,
         "dbname": target.database,
-        "user": target.username,
-        "password": target.password.reveal(),
     }
 
 

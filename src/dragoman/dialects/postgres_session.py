@@ -70,7 +70,7 @@ class PostgresSession(StreamingSession):
     def __init__(
         self, values: dict[str, str | int], target: Target, options: SessionOptions
     ) -> None:
-        """`values`: libpq's parameters. Nothing is dialled yet."""
+        """`values`: libpq's parameters but for user and password. Nothing is dialled yet."""
         super().__init__("postgres", options)
         self._values = values
         self._target = target
@@ -179,12 +179,17 @@ class PostgresSession(StreamingSession):
             return
         from adbc_driver_postgresql import dbapi
 
+        text = self._conninfo()
         try:
-            text = postgres_connect.conninfo(self._values)
             self._data = dbapi.connect(text, autocommit=True)
         except Exception as error:  # noqa: BLE001 - drivers raise anything
             raise postgres_errors.connect_failure(error, self._target.secrets) from None
         self._close_control()
+
+    def _conninfo(self) -> str:
+        """Each sign-in asks as whom: a minted password of the first may be over."""
+        self._target = self._target.current()
+        return postgres_connect.conninfo(self._values, self._target)
 
     def _new_cursor(self, *, copy: bool) -> Any:
         cursor = self._data.cursor()
@@ -224,8 +229,8 @@ class PostgresSession(StreamingSession):
         if self._control is None:
             import psycopg
 
+            text = self._conninfo()
             try:
-                text = postgres_connect.conninfo(self._values)
                 self._control = psycopg.connect(text, autocommit=True, prepare_threshold=None)
             except Exception as error:  # noqa: BLE001 - drivers raise anything
                 raise postgres_errors.connect_failure(error, self._target.secrets) from None

@@ -1,7 +1,8 @@
 """The properties of a connection: one catalogue, from which all else is derived.
 
 Source: the "Create connection" operation (35 properties) and the four that later versions of the
-contract add. A dialect's file says which of them it uses and how (`base.Use`).
+contract add; `workspaceHost` and `databaseInstance` are our own. A dialect's file says which of
+them it uses and how (`base.Use`).
 """
 
 from __future__ import annotations
@@ -273,6 +274,20 @@ _ALL: tuple[Property, ...] = (
         Kind.TEXT,
         "The service account to act as; the federated identity itself when absent.",
         destination=True,
+    ),
+    Property(
+        "workspaceHost",
+        Kind.TEXT,
+        "The workspace that makes the tokens for this database.",
+        destination=True,
+        example="dbc-1.cloud.databricks.com",
+    ),
+    Property(
+        "databaseInstance",
+        Kind.TEXT,
+        "The database instance, by its name in the workspace.",
+        destination=True,
+        example="shop",
     ),
 )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from dragoman.dialects import hosts, names, registry, values
 from dragoman.dialects.base import Authentication, Declaration, Dialect
-from dragoman.dialects.properties import PROPERTIES, Kind
+from dragoman.dialects.properties import DESTINATION, PROPERTIES, Kind
 from dragoman.secret import Secret, SecretStr
 
 # More unknown names than this in one body are counted, not listed.
@@ -79,9 +79,19 @@ class Draft:
         """Add a warning: the body is taken."""
         self.warnings.append(Warning(name, message))
 
-    def effective(self) -> dict[str, str | int | bool | None]:
-        """The settings with this dialect's defaults filled in, inapplicable ones left as sent."""
-        return {**registry.get(self.dialect).declaration.defaults(), **self.settings}
+    def effective(
+        self, stored: Mapping[str, object] | None = None
+    ) -> dict[str, str | int | bool | None]:
+        """The settings with this dialect's defaults filled in, inapplicable ones left as sent.
+
+        `stored`: the settings of the connection that is changed. A default that a later version
+        brought does not become part of where its secrets are for.
+        """
+        defaults = registry.get(self.dialect).declaration.defaults()
+        if stored is not None:
+            new = set(DESTINATION) - set(stored)
+            defaults = {name: value for name, value in defaults.items() if name not in new}
+        return {**defaults, **self.settings}
 
 
 def validate(

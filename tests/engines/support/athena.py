@@ -32,19 +32,23 @@ from tests.support.processes import START_SECONDS, NotStarted, die_with_parent, 
 PYTHON = Path(__file__).parents[3] / ".engines" / "moto" / "bin" / "python"
 REGION = "us-east-1"
 HOSTS = (f"athena.{REGION}.amazonaws.com", f"sts.{REGION}.amazonaws.com")
+# What other databases of AWS ask besides.
+MORE_HOSTS = tuple(f"{name}.{REGION}.amazonaws.com" for name in ("redshift", "redshift-serverless"))
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "canary/of+a=secret-key"
 
 
 def network(port: int, ca_file: Path) -> Mapped:
     """The names of AWS lead to this port."""
-    return Mapped(dict.fromkeys(HOSTS, port), TlsPolicy(ca_file=ca_file))
+    return Mapped(dict.fromkeys((*HOSTS, *MORE_HOSTS), port), TlsPolicy(ca_file=ca_file))
 
 
-def certificate(directory: Path) -> tuple[Path, ServerCertificate]:
-    """A CA file, and a certificate of it for the names of AWS and for localhost."""
+def certificate(
+    directory: Path, names: Sequence[str] = (*HOSTS, *MORE_HOSTS, "localhost")
+) -> tuple[Path, ServerCertificate]:
+    """A CA file, and a certificate of it for the names."""
     authority = Authority.create("Test AWS")
     now = datetime.now(UTC)
-    made, key = authority.sign((*HOSTS, "localhost"), now - timedelta(days=1), now + timedelta(1))
+    made, key = authority.sign(tuple(names), now - timedelta(days=1), now + timedelta(1))
     pem = serialization.Encoding.PEM
     private = key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

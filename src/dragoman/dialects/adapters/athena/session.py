@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from dragoman.dialects import arrow_rows
 from dragoman.dialects.adapters.athena import catalog, errors
-from dragoman.dialects.adapters.athena.api import Endpoint
-from dragoman.dialects.adapters.athena.credentials import Identity
 from dragoman.dialects.adapters.athena.types import Types
+from dragoman.dialects.adapters.aws.endpoint import Endpoint, Service
+from dragoman.dialects.adapters.aws.identity import Identity
 from dragoman.dialects.arrow import RecordBatch, Schema
 from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Table
@@ -29,6 +29,7 @@ _ANSWER_SECONDS: Final = 30.0
 _GRACE_SECONDS: Final = 5.0
 _PAGE_ROWS: Final = 1000  # the most that Athena gives at once
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_ATHENA: Final = Service("athena", prefix="AmazonAthena")
 _SYSTEM_SCHEMA: Final = "information_schema"
 _OVER: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
@@ -42,8 +43,9 @@ class AthenaSession(StreamingSession):
         super().__init__("trino", options)
         self._target = target
         self._timezone = options.timezone or "UTC"
-        self._identity = Identity(target, network, options.connect_seconds)
-        self._athena = Endpoint("athena", target.text("region"), network, options.connect_seconds)
+        region, seconds = target.text("region"), options.connect_seconds
+        self._identity = Identity(target, region, network, seconds)
+        self._athena = Endpoint(_ATHENA, region, network, seconds)
         self._running: str | None = None
         self._wake = threading.Event()
         self._late: threading.Timer | None = None

@@ -72,7 +72,7 @@ def _read(answer: bytes) -> tuple[str, float]:
             Stage.AUTHENTICATION,
             Cause.OTHER,
             "The host answers, but gives no token as a Databricks workspace does.",
-            "Check the host: it is the workspace's, not the account console's.",
+            "Check the workspace's host; the account console is none.",
         ) from None
 
 
@@ -90,6 +90,6 @@ def _not_accepted(status: int) -> DatabaseFailure:
         Stage.AUTHENTICATION,
         Cause.OTHER,
         f"The workspace gives no token (HTTP {status}).",
-        "Check the host: it is the workspace's, not the account console's.",
+        "Check the workspace's host; the account console is none.",
         str(status),
     )

@@ -23,10 +23,11 @@ _CHUNK: Final = 1 << 20
 class Refused(Exception):
     """An answer with another status than 200; `reason` is the service's, for a person."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, body: bytes = b"") -> None:
         super().__init__(f"HTTP {status}")
         self.status = status
         self.reason = reason
+        self.body = body
 
 
 class TlsDoor(Door):
@@ -59,8 +60,17 @@ class Web:
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str], seconds: float) -> bytes:
         """The body of the answer. Raises `Refused`, `Interrupted` or `DatabaseFailure`."""
+        return self._sent("POST", path, body, headers, seconds)
+
+    def get(self, path: str, headers: Mapping[str, str], seconds: float) -> bytes:
+        """As `post`."""
+        return self._sent("GET", path, None, headers, seconds)
+
+    def _sent(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float
+    ) -> bytes:
         raw = self._manager.urlopen(
-            "POST",
+            method,
             self._origin + path,
             body=body,
             headers={"User-Agent": "dragoman", **headers},
@@ -71,7 +81,7 @@ class Web:
         if raw.status != 200:
             said = raw.headers.get("x-databricks-reason-phrase")
             said = said or raw.headers.get("x-thriftserver-error-message") or ""
-            raise Refused(raw.status, str(said))
+            raise Refused(raw.status, str(said), data)
         return data
 
 

@@ -46,8 +46,9 @@ def open_session(
     values, address = postgres_connect.parameters(
         target, network, options, plaintext_allowed=dialect.plaintext_allowed
     )
+    target = target.current()
     try:
-        return RedshiftSession(postgres_connect.conninfo(values), target, options)
+        return RedshiftSession(postgres_connect.conninfo(values, target), target, options)
     except DatabaseFailure as failure:
         if failure.stage is Stage.TLS:
             # libpq's words are terse: a probe of our own finds better ones, or nothing.

@@ -3,7 +3,7 @@
 botocore's clients would read profile files, ask the metadata service and obey proxies and CA
 variables of the environment. Only its signature is used; the calls needed here are few.
 
-Source: Athena API reference; AWS STS API reference; AWS Signature Version 4.
+Source: API references of Athena, STS, Redshift and Redshift Serverless; AWS Signature Version 4.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from dragoman.dialects.adapters.athena.errors import ApiError
+from dragoman.dialects.adapters.aws.errors import ApiError
 from dragoman.dialects.adapters.clickhouse.door import Door
 from dragoman.dialects.adapters.exchange import Exchange
 from dragoman.dialects.base import Target
@@ -30,11 +31,27 @@ _PAUSES: Final = (0.2, 0.4, 0.8)
 _AGAIN: Final = frozenset({"ThrottlingException", "TooManyRequestsException", "Throttling"})
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service of AWS by the name in its hosts and signatures.
+
+    `version`: of its API, where it speaks the query protocol. `prefix`: of its operations, where it
+    speaks the JSON protocol.
+    """
+
+    name: str
+    version: str = ""
+    prefix: str = ""
+
+
+STS: Final = Service("sts", version="2011-06-15")
+
+
 class AwsDoor(Door):
     """The door to one endpoint of AWS: always TLS, always verified."""
 
     def __init__(self, host: str, network: Network, seconds: float) -> None:
-        super().__init__(Target("athena", {"host": host, "port": PORT}, {}), network, seconds)
+        super().__init__(Target("aws", {"host": host, "port": PORT}, {}), network, seconds)
 
     def open(self) -> socket.socket:
         """See `Door.open`."""
@@ -49,8 +66,8 @@ class AwsDoor(Door):
 class Endpoint:
     """One service of one region. `seconds` is how long an answer may take; it may be set."""
 
-    def __init__(self, service: str, region: str, network: Network, seconds: float) -> None:
-        self.host = endpoint_host(service, region)
+    def __init__(self, service: Service, region: str, network: Network, seconds: float) -> None:
+        self.host = endpoint_host(service.name, region)
         self.door = AwsDoor(self.host, network, seconds)
         self.seconds = seconds
         self._service = service
@@ -58,17 +75,18 @@ class Endpoint:
         self._exchange = Exchange(self.door, self.host, PORT)
 
     def json(self, operation: str, body: Mapping[str, Any], credentials: Any) -> dict[str, Any]:
-        """A call of the JSON protocol (Athena). Raises `ApiError`, `Interrupted` and others."""
+        """A call of the JSON protocol. Raises `ApiError`, `Interrupted` and others."""
         headers = {
             "Content-Type": "application/x-amz-json-1.1",
-            "X-Amz-Target": f"AmazonAthena.{operation}",
+            "X-Amz-Target": f"{self._service.prefix}.{operation}",
         }
         answer = self._sent(json.dumps(body).encode(), headers, credentials)
         return json.loads(answer or b"{}")
 
     def query(self, action: str, credentials: Any | None, **fields: str) -> Callable[[str], str]:
-        """A call of the query protocol (STS), unsigned without credentials; gives its fields."""
-        body = urlencode({"Action": action, "Version": "2011-06-15", **fields}).encode()
+        """A call of the query protocol, unsigned without credentials; gives its fields."""
+        version = self._service.version
+        body = urlencode({"Action": action, "Version": version, **fields}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
         answer = self._sent(body, headers, credentials).decode()
 
@@ -112,7 +130,7 @@ class Endpoint:
 
         request: Any = AWSRequest("POST", f"https://{self.host}/", dict(headers), body)
         if credentials is not None:
-            SigV4Auth(credentials, self._service, self._region).add_auth(request)
+            SigV4Auth(credentials, self._service.name, self._region).add_auth(request)
         request.headers["User-Agent"] = "dragoman"
         return dict(request.headers.items())
 

@@ -7,6 +7,7 @@ none, since whoever may ask it is the machine.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from dragoman.dialects.adapters.athena.api import Endpoint
-from dragoman.dialects.adapters.athena.errors import no_identity
+from dragoman.dialects.adapters.aws.endpoint import STS, Endpoint
+from dragoman.dialects.adapters.aws.errors import no_identity
 from dragoman.dialects.base import Target
 from dragoman.dialects.network import Network
 from dragoman.secret import SecretStr
@@ -33,11 +34,15 @@ class Keys:
     token: SecretStr | None = None
     expires: datetime | None = None
 
+    def left(self) -> float:
+        """How many seconds they last; infinite for keys that last."""
+        if self.expires is None:
+            return math.inf
+        return (self.expires - datetime.now(UTC)).total_seconds()
+
     def fresh(self) -> bool:
         """Whether they can be used for a while."""
-        if self.expires is None:
-            return True
-        return (self.expires - datetime.now(UTC)).total_seconds() > _FRESH_SECONDS
+        return self.left() > _FRESH_SECONDS
 
     def signer(self) -> Any:
         """As botocore takes them."""
@@ -50,10 +55,10 @@ class Keys:
 class Identity:
     """Gives keys that are valid now; may be asked from any thread."""
 
-    def __init__(self, target: Target, network: Network, seconds: float) -> None:
-        """`seconds`: for each call to STS."""
+    def __init__(self, target: Target, region: str, network: Network, seconds: float) -> None:
+        """`region`: whose STS is asked. `seconds`: for each call to it."""
         self._target = target
-        self._sts = Endpoint("sts", target.text("region"), network, seconds)
+        self._sts = Endpoint(STS, region, network, seconds)
         self._keys: Keys | None = None
         self._lock = threading.Lock()
 

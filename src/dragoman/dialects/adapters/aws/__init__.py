@@ -1,0 +1,1 @@
+"""AWS: signed calls through a checked door, who signs them, and passwords for its databases."""
