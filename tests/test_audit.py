@@ -53,7 +53,7 @@ def test_every_change_leaves_a_row_and_no_row_has_a_secret(server: Server) -> No
         "connection.create",
         "environment.create", "environment.update", "environment.delete", "connection.delete",
         "connection.restore", "role.create", "user.create", "role.grant", "token.create",
-        "user.attribute", "user.suspend", "user.resume", "token.revoke",
+        "attribute.create", "user.attribute", "user.suspend", "user.resume", "token.revoke",
     ]  # fmt: skip
     everything = json.dumps(found)
     assert MARK not in everything

@@ -39,7 +39,7 @@ from dragoman.git import service as git_service
 from dragoman.git import working as git_working
 from dragoman.house import House
 from dragoman.identity import events as identity_events
-from dragoman.identity import key_routes, tokens
+from dragoman.identity import attribute_routes, email_only_routes, key_routes, tokens
 from dragoman.identity.tokens import TokenDirectory
 from dragoman.jobs import Jobs
 from dragoman.models import branch_routes, object_routes, upkeep_routes, yaml_routes
@@ -52,6 +52,10 @@ from dragoman.queries import run_routes
 from dragoman.queries.running import RUNNING
 from dragoman.schedules import routes as schedule_routes
 from dragoman.schedules import service as schedules
+from dragoman.scim import discovery_routes as scim_discovery_routes
+from dragoman.scim import group_routes as scim_group_routes
+from dragoman.scim import requests as scim
+from dragoman.scim import user_routes as scim_user_routes
 from dragoman.settings import Settings
 from dragoman.signin import routes as signin_routes
 from dragoman.signin import service as signin
@@ -83,6 +87,11 @@ RESOURCES = (
     dbt_routes.ROUTES,
     key_routes.ROUTES,
     signin_routes.ROUTES,
+    attribute_routes.ROUTES,
+    email_only_routes.ROUTES,
+    scim_user_routes.ROUTES,
+    scim_group_routes.ROUTES,
+    scim_discovery_routes.ROUTES,
     system_routes.ROUTES,
     system_egress.ROUTES,
 )
@@ -202,6 +211,9 @@ def create_app(settings: Settings | None = None) -> Application:
         Router(house.routes),
         requests=Limit("default", settings.rate_limit_per_minute, counting),
         sessions=Limit("session", settings.session_rate_limit_per_minute, counting),
+        forms={"/api/scim/": scim.failed},
+        failures=Limit("login", settings.login_failures_per_minute, counting),
+        forms={"/api/scim/": scim.failed},
     )
     return Application(house, dispatcher)
 

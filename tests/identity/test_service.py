@@ -39,11 +39,11 @@ def test_attributes(server: Server) -> None:
         service.set_attribute(unit, OPERATOR, ann.id, "stage", ["dev", "a,b"])
         service.set_attribute(unit, OPERATOR, ann.id, "stage", ["test", "a,b"])
         service.set_attribute(unit, OPERATOR, ann.id, "region", ["eu"])
-        assert service.attributes(unit, ann.id) == {"stage": ["test", "a,b"], "region": ["eu"]}
+        assert service.own_values(unit, ann.id) == {"stage": ["test", "a,b"], "region": ["eu"]}
         service.set_attribute(unit, OPERATOR, ann.id, "region", [])
-        assert service.attributes(unit, ann.id) == {"stage": ["test", "a,b"]}
-        assert service.attributes(unit, bob.id) == {}
-        assert service.attributes(unit, None) == {}
+        assert service.own_values(unit, ann.id) == {"stage": ["test", "a,b"]}
+        assert service.own_values(unit, bob.id) == {}
+        assert service.own_values(unit, None) == {}
 
 
 def principal(user: service.User) -> Principal:

@@ -267,3 +267,43 @@ def test_rows_of_sql_by_hand_are_sorted_where_that_is_asked_for(server: Server, 
 
 def by_hand(model_id: str, sql: str, **more: Any) -> dict[str, Any]:
     return {"query": {"modelId": model_id, "fields": [], "userEditedSQL": sql, **more}}
+def test_new_value_of_an_attribute_counts_for_the_next_question(server: Server, model: str) -> None:
+    """Answers that were kept are those of the former value."""
+    connection = server.root.get("/api/v1/models", params={"modelId": model}).json()["records"][0][
+        "connectionId"
+    ]
+    write(
+        server,
+        model,
+        "theirs.topic",
+        "base_view: orders\njoins: {}\naccess_filters:\n"
+        "  - {field: orders.status, user_attribute: order_status}\n",
+    )
+    everything = lines(server.root.post(RUN, json=ask(model, "orders.status")))[1]
+    first, second, *_ = sorted(row["orders.status"] for row in rows(everything))
+    question = ask(model, "orders.status", join_paths_from_topic_name="theirs")
+    made = server.root.post(
+        "/api/v1/user-attributes", json={"name": "order_status", "default_value": first}
+    )
+    assert made.status_code == 201
+    member = server.member("theirs@example.com", **{connection: "QUERY_TOPICS"})
+    found = server.root.get("/api/scim/v2/Users", params={"filter": 'userName sw "theirs"'})
+    user = f"/api/scim/v2/Users/{found.json()['Resources'][0]['id']}"
+    path = "urn:omni:params:1.0:UserAttribute:order_status"
+
+    def seen() -> tuple[set[str], bool]:
+        _, answer, _ = lines(member.post(RUN, json=question))
+        return {r["orders.status"] for r in rows(answer)}, answer["cache_metadata"]["from_cache"]
+
+    assert seen() == ({first}, False)
+    assert seen() == ({first}, True)
+    other = {"Operations": [{"op": "Replace", "path": path, "value": second}]}
+    assert server.root.patch(user, json=other).status_code == 200
+    assert seen() == ({second}, False)
+    back = {"Operations": [{"op": "Remove", "path": path}]}
+    assert server.root.patch(user, json=back).status_code == 200
+    assert seen() == ({first}, True)
+    group = {"displayName": "Second", "members": [{"value": user.rsplit("/", 1)[1]}]}
+    group["urn:omni:params:1.0:UserAttribute"] = {"order_status": second}
+    assert server.root.post("/api/scim/v2/Groups", json=group).status_code == 201
+    assert seen() == ({second}, True)

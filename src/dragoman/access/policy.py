@@ -45,6 +45,10 @@ class Permission(StrEnum):
     USERS_MANAGE = "users:manage"
     API_KEYS_OWN = "api-keys:own"
     API_KEYS_MANAGE = "api-keys:manage"
+    ATTRIBUTES_MANAGE = "attributes:manage"
+    EMAIL_ONLY_READ = "email-only:read"
+    EMAIL_ONLY_MANAGE = "email-only:manage"
+    SCIM = "scim"
 
 
 class Thing(StrEnum):
@@ -122,6 +126,10 @@ RULES: dict[Permission, Rule] = {
     Permission.USERS_MANAGE: Rule(),
     Permission.API_KEYS_OWN: Rule(signed_in=True),
     Permission.API_KEYS_MANAGE: Rule(),
+    Permission.ATTRIBUTES_MANAGE: Rule(),
+    Permission.EMAIL_ONLY_READ: Rule(),
+    Permission.EMAIL_ONLY_MANAGE: Rule(key=True),
+    Permission.SCIM: Rule(key=True),
 }
 # The permission by which a thing is seen at all.
 SEEING = {

@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import time
+from collections.abc import Callable, Mapping
 
 import structlog
 from starlette.requests import Request
@@ -37,6 +38,12 @@ from dragoman.store import Origin, StoreBusy
 log = structlog.get_logger()
 MAX_HEADER_BYTES = 32_768
 _EVERY_ANSWER = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+# What an error becomes, by the beginning of the path; elsewhere it has the form of the house.
+ErrorForms = Mapping[str, Callable[[ApiError], Response]]
+# Words of the contract for what personal tokens may not do.
+_REFUSALS = {
+    Permission.SCIM: "User-scoped API keys are not allowed to access the SCIM API.",
+}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 ANONYMOUS = Principal(PrincipalKind.PERSONAL, "anonymous")
 
@@ -44,11 +51,19 @@ ANONYMOUS = Principal(PrincipalKind.PERSONAL, "anonymous")
 class Dispatcher:
     """The ASGI application under Starlette's error handling."""
 
-    def __init__(self, house: House, router: Router, requests: Limit, sessions: Limit) -> None:
+    def __init__(
+        self,
+        house: House,
+        router: Router,
+        requests: Limit,
+        sessions: Limit,
+        forms: ErrorForms | None = None,
+    ) -> None:
         self.house = house
         self.router = router
         self.requests = requests
         self.sessions = sessions
+        self.forms = dict(forms or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; never raises."""
@@ -63,27 +78,29 @@ class Dispatcher:
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, origin: Origin, visit: _Visit) -> Response:
+        path: str = request.scope["path"]
+        failed = next((f for begin, f in self.forms.items() if path.startswith(begin)), _failed)
         try:
             return await self._handle(request, origin, visit)
         except asyncio.CancelledError:
             # uvicorn gives up waiting for us when it stops; the client is still there.
-            return _failed(Unavailable("The server is stopping.", headers={"Retry-After": "5"}))
+            return failed(Unavailable("The server is stopping.", headers={"Retry-After": "5"}))
         except ApiError as error:
-            return _failed(error)
+            return failed(error)
         except DatabaseFailure as failure:
-            return _failed(from_failure(failure))
+            return failed(from_failure(failure))
         except StoreBusy as busy:
             log.warning("store busy", reason=str(busy), request_id=origin.request_id)
             unavailable = Unavailable(
                 "The server's own store cannot take the request now; try again.",
                 headers={"Retry-After": "2"},
             )
-            return _failed(unavailable)
+            return failed(unavailable)
         except Exception:
             log.exception(
                 "unexpected error", request_id=origin.request_id, path=request.scope["path"]
             )
-            return _failed(Internal(f"Internal error; request id {origin.request_id}"))
+            return failed(Internal(f"Internal error; request id {origin.request_id}"))
 
     async def _handle(self, request: Request, origin: Origin, visit: _Visit) -> Response:
         if sum([len(k) + len(v) for k, v in request.scope["headers"]]) > MAX_HEADER_BYTES:
@@ -169,6 +186,8 @@ class _Visit:
 
 
 def _refused(permission: Permission) -> Forbidden:
+    if permission in _REFUSALS:
+        return Forbidden(_REFUSALS[permission])
     why = "needs an organization API key" if RULES[permission].key else "is not permitted"
     return Forbidden(f"Forbidden: {permission.value} {why}")
 

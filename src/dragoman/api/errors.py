@@ -149,6 +149,12 @@ class Internal(ApiError):
     status = 500
 
 
+class Unsupported(ApiError):
+    """Part of a protocol that is not there."""
+
+    status = 501
+
+
 class BadGateway(ApiError):
     """A database could not be reached or used."""
 

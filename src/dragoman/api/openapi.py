@@ -102,7 +102,9 @@ def _operation(route: Route, named: Mapping[int, Any]) -> dict[str, Any]:
     if route.permission is Permission.PUBLIC:
         operation["security"] = []
     if route.body is not None:
-        content = {"application/json": {"schema": _schema(route.body, named)}}
+        content = {
+            media: {"schema": _schema(route.body, named)} for media in route.wire.media_types
+        }
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
@@ -137,7 +139,8 @@ def _success(route: Route, named: Mapping[int, Any]) -> dict[str, Any]:
     if isinstance(route.answer, tuple):
         response["content"] = {media: {} for media in route.answer}
     elif route.answer is not None:
-        response["content"] = {"application/json": {"schema": _schema(route.answer, named)}}
+        schema = _schema(route.answer, named)
+        response["content"] = {media: {"schema": schema} for media in route.wire.media_types}
     return {str(route.status): response}
 
 
@@ -149,7 +152,7 @@ def _errors(route: Route) -> dict[str, Any]:
         codes |= {400, 408, 413}
     if route.refuses_without_401:
         codes -= {401}
-    content = {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}}
+    content = {media: {"schema": dict(route.wire.error)} for media in route.wire.media_types}
     return {
         str(code): {"description": http.HTTPStatus(code).phrase, "content": content}
         for code in sorted(codes)

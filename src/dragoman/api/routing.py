@@ -53,6 +53,16 @@ class Case:
 ON_THE_MODEL = Case(Permission.MODELS_EDIT, "on the model itself, not a branch")
 
 
+class Wire:
+    """How answers look: their media types, and the JSON Schema of errors."""
+
+    media_types: tuple[str, ...]
+    error: Schema
+
+
+PLAIN = Wire(("application/json",), {"$ref": "#/components/schemas/Error"})
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One operation. `answer` is a msgspec type, a JSON Schema, or media types with binary bodies.
@@ -60,6 +70,7 @@ class Route:
     `extension`: not in the vendor's contract. `refuses_without_401`: no token is a 400 and an
     unknown one a 403, as the contract has it for two operations (contract §1.5).
     `permission`: the least that any use of it asks for; `cases`: those that ask for more.
+    `any_case`: the path is found in any case.
     """
 
     method: str
@@ -79,6 +90,8 @@ class Route:
     description: str = ""
     refuses_without_401: bool = False
     cases: tuple[Case, ...] = ()
+    any_case: bool = False
+    wire: Wire = PLAIN
 
     @property
     def path_names(self) -> tuple[str, ...]:
@@ -97,10 +110,11 @@ class Router:
             self._add(route)
 
     def _add(self, route: Route) -> None:
-        if not route.path_names:
+        if not route.path_names and not route.any_case:
             self._exact.setdefault(route.path, {})[route.method] = route
             return
-        pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path))
+        flags = re.IGNORECASE if route.any_case else re.NOFLAG
+        pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path), flags)
         same_length = self._patterns.setdefault(route.path.count("/"), [])
         for known, methods in same_length:
             if known.pattern == pattern.pattern:

@@ -117,7 +117,7 @@ def choose(unit: UnitOfWork, principal: Principal, base: service.Connection) -> 
     environments = _of_base(unit, base.id) if attribute else []
     if attribute is None or not environments:
         return base
-    values = set(identity.attributes(unit, principal.user_id).get(attribute, ()))
+    values = set(identity.attribute_texts(unit, principal).get(attribute, ()))
     defaults = base.environment_default_values or []
     if not values and not defaults:
         raise Forbidden(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dragoman.store import UnitOfWork
 
 if TYPE_CHECKING:
-    from dragoman.identity.service import User
+    from dragoman.identity.users import User
 
 # The user is given as after the change.
 Listener = Callable[[UnitOfWork, "User"], None]

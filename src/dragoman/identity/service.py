@@ -6,17 +6,36 @@ What other rooms may use of this one, in one place: they import no other module 
 from __future__ import annotations
 
 import re
-import uuid
-from collections.abc import Sequence
 
 import msgspec
+
 from sqlalchemy import delete, insert, select, update
 
 from dragoman import audit
 from dragoman.access.principal import Principal
 from dragoman.access.roles import Role, builtin
-from dragoman.api.errors import BadRequest, Conflict, NotFound
+from dragoman.api.errors import BadRequest, Conflict
 from dragoman.identity import events
+from dragoman.identity.attribute_definitions import (
+    Definition,
+    Type,
+    custom,
+    define,
+    get_attribute,
+    list_attributes,
+    redefine,
+    remove_attribute,
+    shown_value,
+)
+from dragoman.identity.attribute_values import (
+    attribute_texts,
+    attributes,
+    own_values,
+    set_attribute,
+    set_attributes,
+    set_group_attributes,
+)
+from dragoman.identity.email_only import EmailOnlyPage, email_only_page, save_email_only
 from dragoman.identity.groups import (
     Group,
     Member,
@@ -33,149 +52,129 @@ from dragoman.identity.groups import (
     set_external_id,
     set_members,
 )
+from dragoman.identity.searching import (
+    All,
+    Condition,
+    Either,
+    Field,
+    GroupDetail,
+    Not,
+    Op,
+    Test,
+    UserDetail,
+    Wanted,
+    group_detail,
+    search_groups,
+    search_users,
+    user_detail,
+)
 from dragoman.identity.tables import (
     connection_roles,
     custom_roles,
     tokens,
-    user_attribute_values,
     users,
 )
+from dragoman.identity.users import (
+    Kind,
+    Provided,
+    User,
+    change_user,
+    create_user,
+    delete_user,
+    ensure_embed_user,
+    find_user,
+    get_of_kind,
+    get_user,
+    list_users,
+    user_of,
+)
 from dragoman.store import UnitOfWork
-from dragoman.store.metadata import AnyRow
 
 __all__ = [
+    "All",
+    "Condition",
+    "Definition",
+    "Either",
+    "EmailOnlyPage",
+    "Field",
     "Group",
+    "GroupDetail",
+    "Kind",
     "Member",
+    "Not",
+    "Op",
+    "Provided",
+    "Test",
+    "Type",
     "User",
+    "UserDetail",
+    "Wanted",
+    "attribute_texts",
     "attributes",
     "change_members",
+    "change_user",
     "create_custom_role",
     "create_group",
     "create_user",
+    "custom",
+    "define",
     "delete_group",
+    "delete_user",
+    "email_only_page",
+    "ensure_embed_user",
     "find_group",
     "find_role",
     "find_user",
+    "get_attribute",
     "get_group",
+    "get_of_kind",
     "get_user",
     "grant_role",
     "granted_roles",
+    "group_detail",
     "group_of",
     "groups_of",
+    "list_attributes",
     "list_groups",
     "list_users",
     "members_of",
+    "own_values",
+    "redefine",
+    "remove_attribute",
     "rename_group",
     "role_name",
     "role_on",
     "roles_at_least",
+    "save_email_only",
+    "search_groups",
+    "search_users",
     "set_attribute",
+    "set_attributes",
     "set_disabled",
     "set_external_id",
+    "set_group_attributes",
     "set_members",
+    "shown_value",
+    "user_detail",
     "user_of",
 ]
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,255}")
 _ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 _\-]{0,79}")
 ROLES_OFFERED = f"One of {', '.join(Role)} or a custom role."
-
-
-class User(msgspec.Struct, rename="camel"):
-    """A member of the organization. `id` is the membership id."""
-
-    id: str
-    email: str
-    name: str
-    organization_admin: bool
-    disabled_at: str | None
-    created_at: str
-
-
-def create_user(
-    unit: UnitOfWork, actor: Principal, email: str, name: str = "", *, admin: bool = False
-) -> User:
-    """Add a member. Raises `BadRequest` for a bad address, `Conflict` for a taken one."""
-    address = email.strip().lower()
-    if not _EMAIL.fullmatch(address):
-        raise BadRequest(f"Bad Request: '{email[:80]}' is not an e-mail address")
-    if find_user(unit, address) is not None:
-        raise Conflict(f"A user with the e-mail address {address} is there already")
-    user = User(str(uuid.uuid4()), address, name or address, admin, None, unit.now)
-    unit.db.execute(insert(users).values(**msgspec.structs.asdict(user)))
-    audit.record(unit, actor, "user.create", ("user", user.id), after=_shown(user))
-    return user
-
-
-def find_user(unit: UnitOfWork, email: str) -> User | None:
-    """The member with this e-mail address, in any case."""
-    row = unit.db.execute(_USERS.where(users.c.email == email.strip().lower())).first()
-    return _user(row) if row else None
-
-
-def user_of(unit: UnitOfWork, user_id: str | None) -> User | None:
-    """The user of that id."""
-    if user_id is None:
-        return None
-    row = unit.db.execute(_USERS.where(users.c.id == user_id)).first()
-    return _user(row) if row else None
-
-
-def get_user(unit: UnitOfWork, email: str) -> User:
-    """As `find_user`, but raises `NotFound`."""
-    user = find_user(unit, email)
-    if user is None:
-        raise NotFound(f"No user has the e-mail address {email[:80]}")
-    return user
-
-
-def list_users(unit: UnitOfWork) -> list[User]:
-    """All members by e-mail address."""
-    return [_user(row) for row in unit.db.execute(_USERS.order_by(users.c.email))]
 
 
 def set_disabled(unit: UnitOfWork, actor: Principal, user: User, *, disabled: bool) -> None:
     """Suspend a member or let them back; a suspended one's sessions and personal tokens stop
     working at once. Organization keys that they made go on, and the row of the audit names them."""
     moment = unit.now if disabled else None
-    unit.db.execute(update(users).where(users.c.id == user.id).values(disabled_at=moment))
+    changed = {"disabled_at": moment, "updated_at": unit.now}
+    unit.db.execute(update(users).where(users.c.id == user.id).values(changed))
     action = "user.suspend" if disabled else "user.resume"
     made = select(tokens.c.id).where(tokens.c.maker_id == user.id, tokens.c.revoked_at.is_(None))
     keys = list(unit.db.execute(made.order_by(tokens.c.id)).scalars())
     after = {"organizationKeys": keys} if keys else None
     audit.record(unit, actor, action, ("user", user.id), after=after)
     events.announce(unit, msgspec.structs.replace(user, disabled_at=moment))
-
-
-def set_attribute(
-    unit: UnitOfWork, actor: Principal, user_id: str, attribute: str, values: Sequence[str]
-) -> None:
-    """Give a user an attribute's values; none removes it."""
-    before = attributes(unit, user_id).get(attribute)
-    table = user_attribute_values
-    mine = (table.c.user_id == user_id) & (table.c.attribute == attribute)
-    unit.db.execute(delete(table).where(mine))
-    if values:
-        text = msgspec.json.encode(list(values)).decode()
-        row = {"user_id": user_id, "attribute": attribute, "values": text}
-        unit.db.execute(insert(table).values(row))
-    audit.record(
-        unit,
-        actor,
-        "user.attribute",
-        ("user", user_id),
-        before={attribute: before},
-        after={attribute: list(values)},
-    )
-
-
-def attributes(unit: UnitOfWork, user_id: str | None) -> dict[str, list[str]]:
-    """A user's attribute values by attribute name; nothing for nobody."""
-    if user_id is None:
-        return {}
-    table = user_attribute_values
-    statement = select(table.c.attribute, table.c["values"]).where(table.c.user_id == user_id)
-    return {name: msgspec.json.decode(text) for name, text in unit.db.execute(statement)}
 
 
 def grant_role(
@@ -268,21 +267,3 @@ def _custom(unit: UnitOfWork) -> dict[str, str]:
 def _tier(name: str, custom: dict[str, str]) -> Role:
     """The built-in role that a role amounts to; one that is no longer defined permits nothing."""
     return builtin(custom.get(name, name)) or Role.NO_ACCESS
-
-
-_USERS = select(
-    users.c.id,
-    users.c.email,
-    users.c.name,
-    users.c.organization_admin,
-    users.c.disabled_at,
-    users.c.created_at,
-)
-
-
-def _user(row: AnyRow) -> User:
-    return User(*row)
-
-
-def _shown(user: User) -> dict[str, object]:
-    return {"email": user.email, "name": user.name, "organizationAdmin": user.organization_admin}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, LargeBinary, String, Table, Text
 
 from dragoman.store.metadata import Id, Time, metadata
 
-# `id` is the membership id: the one that SCIM lists and `userId` names (contract §1.6).
+# `id` is the membership id: the one that SCIM lists and `userId` names (contract §1.6). `name_key`:
+# the name case-folded. `profile`: JSON. An embed user's `email` cannot be anybody's; `embed_email`
+# may be, and several users' at that.
 users = Table(
     "users",
     metadata,
@@ -16,6 +18,16 @@ users = Table(
     Column("organization_admin", Boolean, nullable=False, default=False),
     Column("disabled_at", Time),
     Column("created_at", Time, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("name_key", Text, nullable=False),
+    Column("external_id", Text, index=True),
+    Column("profile", Text),
+    Column("embed_external_id", Text),
+    Column("embed_entity", Text),
+    Column("embed_email", String(320)),
+    Column("updated_at", Time, nullable=False),
+    Index("ix_users_kind_created_at_id", "kind", "created_at", "id"),
+    Index("ix_users_embed_external_id", "embed_external_id", unique=True),
 )
 
 # `user_id` owns a personal token; `maker_id` made an organization key, which outlives its maker.
@@ -46,6 +58,29 @@ user_attribute_values = Table(
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("attribute", String(120), primary_key=True),
     Column("values", Text, nullable=False),  # JSON array of text
+)
+
+group_attribute_values = Table(
+    "group_attribute_values",
+    metadata,
+    Column("group_id", Id, ForeignKey("user_groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("attribute", String(120), primary_key=True),
+    Column("values", Text, nullable=False),  # JSON array of text
+)
+
+# Definitions; `default_value` is a JSON array of text.
+user_attributes = Table(
+    "user_attributes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(120), nullable=False, unique=True),
+    Column("label", Text, nullable=False),
+    Column("description", Text),
+    Column("type", String(10), nullable=False),
+    Column("multiple_values", Boolean, nullable=False),
+    Column("default_value", Text),
+    Column("created_at", Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
 )
 
 connection_roles = Table(

@@ -22,7 +22,7 @@ class Viewer:
         connection = connections.load(unit, model.connection_id)
         role = None if connection is None else connections.role_on(unit, principal, connection)
         self.edits = role is not None and allow(principal, Permission.MODELS_EDIT, role)
-        self._attributes = identity.attributes(unit, principal.user_id)
+        self._attributes = identity.attribute_texts(unit, principal)
 
     def sees(self, model: ComposedModel, topic: Topic | CompositeTopic) -> bool:
         """Whether every grant that the topic requires holds."""

@@ -148,15 +148,14 @@ def _asking(
     unit: UnitOfWork, asker: Principal, located: Located, ask: Ask
 ) -> tuple[Asking, list[str]]:
     settings = located.connection.settings
-    zone, told = _zone(settings, ask.timezone)
-    attributes = {
-        name: tuple(values) for name, values in identity.attributes(unit, asker.user_id).items()
-    }
+    attributes = identity.attributes(unit, asker)
+    own_zone = next(iter(attributes.get("omni_user_timezone", ())), None)
+    zone, told = _zone(settings, ask.timezone, own_zone)
     return (
         Asking(
             dialect_sql.table(located.connection.dialect),
             unit.moment,
-            {**attributes, **_system_attributes(unit, asker, zone)},
+            {**attributes, "omni_user_timezone": (zone or UTC,)},
             zone,
             str(settings.get("systemTimezone") or UTC),
         ),
@@ -164,33 +163,18 @@ def _asking(
     )
 
 
-def _zone(settings: Mapping[str, Any], asked: str | None) -> tuple[str | None, list[str]]:
-    """The zone that readings are shown in; None: as they are stored."""
-    if asked is not None and settings.get("allowsUserSpecificTimezones") is True:
-        return asked, []
+def _zone(
+    settings: Mapping[str, Any], asked: str | None, asker_has: object
+) -> tuple[str | None, list[str]]:
+    """The zone that readings are shown in; None: as they are stored. The one that the question
+    names wins over the asker's own."""
+    if settings.get("allowsUserSpecificTimezones") is True and (asked or asker_has):
+        return asked or str(asker_has), []
     own = str(settings.get("queryTimezone") or NO_CONVERSION)
     zone = None if own == NO_CONVERSION else own
     if asked is None or asked == zone:
         return zone, []
     return zone, ["timezone: the connection does not allow user-specific time zones"]
-
-
-def _system_attributes(
-    unit: UnitOfWork, asker: Principal, zone: str | None
-) -> dict[str, tuple[str | bool, ...]]:
-    """Attributes that everybody has (modeling reference 2.10)."""
-    found: dict[str, tuple[str | bool, ...]] = {
-        "omni_is_org_admin": (asker.organization_admin,),
-        "omni_user_timezone": (zone or UTC,),
-    }
-    user = identity.user_of(unit, asker.user_id) if asker.user_id else None
-    if user is not None:
-        found |= {
-            "omni_user_id": (user.id,),
-            "omni_user_email": (user.email,),
-            "omni_user_name": (user.name,),
-        }
-    return found
 
 
 def _compiler(unit: UnitOfWork, model: Model) -> AbstractContextManager[Compiler]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from dragoman.dialects.sql import SqlFunctions
@@ -13,7 +14,7 @@ from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.model.settings import FromAttribute, ModelSettings
 from dragoman.semantics.query.dates import Calendar
 
-AttributeValue = str | int | float | bool
+AttributeValue = str | int | float | bool | Decimal
 
 
 @dataclass(frozen=True, slots=True)
