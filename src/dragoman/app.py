@@ -38,8 +38,8 @@ from dragoman.git import routes as git_routes
 from dragoman.git import service as git_service
 from dragoman.git import working as git_working
 from dragoman.house import House
-from dragoman.identity import events as identity_events
 from dragoman.identity import attribute_routes, email_only_routes, key_routes, tokens
+from dragoman.identity import events as identity_events
 from dragoman.identity.tokens import TokenDirectory
 from dragoman.jobs import Jobs
 from dragoman.models import branch_routes, object_routes, upkeep_routes, yaml_routes
@@ -211,8 +211,6 @@ def create_app(settings: Settings | None = None) -> Application:
         Router(house.routes),
         requests=Limit("default", settings.rate_limit_per_minute, counting),
         sessions=Limit("session", settings.session_rate_limit_per_minute, counting),
-        forms={"/api/scim/": scim.failed},
-        failures=Limit("login", settings.login_failures_per_minute, counting),
         forms={"/api/scim/": scim.failed},
     )
     return Application(house, dispatcher)

@@ -267,6 +267,8 @@ def test_rows_of_sql_by_hand_are_sorted_where_that_is_asked_for(server: Server, 
 
 def by_hand(model_id: str, sql: str, **more: Any) -> dict[str, Any]:
     return {"query": {"modelId": model_id, "fields": [], "userEditedSQL": sql, **more}}
+
+
 def test_new_value_of_an_attribute_counts_for_the_next_question(server: Server, model: str) -> None:
     """Answers that were kept are those of the former value."""
     connection = server.root.get("/api/v1/models", params={"modelId": model}).json()["records"][0][

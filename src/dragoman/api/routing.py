@@ -53,6 +53,7 @@ class Case:
 ON_THE_MODEL = Case(Permission.MODELS_EDIT, "on the model itself, not a branch")
 
 
+@dataclass(frozen=True, slots=True)
 class Wire:
     """How answers look: their media types, and the JSON Schema of errors."""
 

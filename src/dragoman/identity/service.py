@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 import msgspec
-
 from sqlalchemy import delete, insert, select, update
 
 from dragoman import audit
