@@ -12,6 +12,10 @@ failed=0
 # The driver of Databricks has an environment of its own.
 PYTHONPATH=src .engines/databricks/bin/python "${suite[@]}" -k "test_the_suite and databricks" ||
     failed=1
+# The same questions on every database: which are answered, and why some are not.
+.venv/bin/python -m pytest -q -p no:cacheprovider tests/engines/test_questions.py \
+    -k test_engines_agree --record-questions docs/dialects/questions.json || failed=1
+.venv/bin/python -m scripts.question_docs
 # What failed keeps its older entry; the tests say when that is stale.
 .venv/bin/python -m scripts.dialect_docs
 exit "$failed"

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 .venv/bin/python -m scripts.dialect_docs
 .venv/bin/python -m scripts.modeling_docs
 .venv/bin/python -m scripts.permissions_docs
+.venv/bin/python -m scripts.question_docs
 # mkdocs-material prints a notice about its own future on each build; it says nothing about ours.
 NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet --site-dir site
 if grep -rlE '(src|href)="(https?:)?//[^"]+\.(js|css|woff2?)"' site --include '*.html'; then

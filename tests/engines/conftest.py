@@ -10,7 +10,7 @@ import pytest
 
 from dragoman.dialects.conformance import Result
 from tests.engines.conformance import Subject
-from tests.engines.recording import Recording
+from tests.engines.recording import Answers, Recording
 from tests.engines.support.athena_on_trino import athena_on_trino
 from tests.engines.support.bigquery import BigQuery, run_bigquery
 from tests.engines.support.clickhouse import run_clickhouse
@@ -108,6 +108,7 @@ def bigquery_emulator(start_engine: Callable[..., Any]) -> BigQuery:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record", type=Path, help="Write what the suite found into this file.")
+    parser.addoption("--record-questions", type=Path, help="Write which questions were answered.")
 
 
 @pytest.fixture(scope="session")
@@ -125,3 +126,19 @@ def recording(request: pytest.FixtureRequest) -> Iterator[Recording | None]:
 def record(recording: Recording | None) -> Callable[[str, Result], None]:
     """Notes a result of the suite under the name of its subject."""
     return recording.note if recording else lambda subject, result: None
+
+
+@pytest.fixture(scope="session")
+def answers(request: pytest.FixtureRequest) -> Iterator[Answers | None]:
+    """Which questions were answered, written at the end when a file is asked for."""
+    file = request.config.getoption("--record-questions", None)
+    made = Answers() if file else None
+    yield made
+    if made is not None:
+        made.write(file)
+
+
+@pytest.fixture
+def note_answer(answers: Answers | None) -> Callable[[str, str, str], None]:
+    """Notes that a dialect answers a question, or why what stands in for it does not."""
+    return answers.note if answers else lambda dialect, question, gap: None

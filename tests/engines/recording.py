@@ -97,3 +97,26 @@ def _told(result: Result) -> list[str]:
     """The status, and the words that do not change from run to run."""
     stable = result.status is not Status.PASSED
     return [result.status.value, result.found] if stable else [result.status.value]
+
+
+@dataclass
+class Answers:
+    """Questions by dialect, each with why it cannot be answered, or nothing."""
+
+    found: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def note(self, dialect: str, question: str, gap: str) -> None:
+        """Keep one."""
+        self.found.setdefault(dialect, {})[question] = gap
+
+    def write(self, file: Path) -> None:
+        """Put every dialect that was asked into the file; others stay as they are."""
+        kept = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        for dialect, questions in self.found.items():
+            kept[dialect] = {
+                "date": dt.datetime.now(dt.UTC).date().isoformat(),
+                "questions": list(questions),
+                "gaps": {name: gap for name, gap in questions.items() if gap},
+            }
+        text = json.dumps(dict(sorted(kept.items())), indent=1, ensure_ascii=False)
+        file.write_text(text + "\n", "utf-8")

@@ -183,7 +183,7 @@ def test_who_may_ask(server: Server, model: str) -> None:
     querier = server.member("querier@example.com", **{connection: "QUERIER"})
     stranger = server.member("stranger@example.com")
     assert stranger.post(RUN, json=question).status_code == 404
-    assert viewer.post(RUN, json=question).status_code == 404
+    assert viewer.post(RUN, json=question).status_code == 403
     assert restricted.post(RUN, json=question).status_code == 403
     assert lines(querier.post(RUN, json=question))[1]["status"] == "COMPLETE"
     write(server, model, "orders.topic", "base_view: orders\njoins: {}\n")

@@ -9,6 +9,7 @@ from dragoman.dialects.sql.kinds import CastType, Match, Part, TimeKind, Unit
 
 _PARTS = {
     Part.DAY_OF_WEEK: "MOD(EXTRACT(DAYOFWEEK FROM {x}) + 5, 7)",
+    Part.DAY_OF_MONTH: "EXTRACT(DAY FROM {x})",
     Part.DAY_OF_YEAR: "EXTRACT(DAYOFYEAR FROM {x})",
     Part.WEEK_OF_YEAR: "EXTRACT(ISOWEEK FROM {x})",
     Part.EPOCH: "UNIX_SECONDS(TIMESTAMP({x}))",

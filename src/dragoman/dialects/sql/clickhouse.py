@@ -124,8 +124,8 @@ class ClickhouseFunctions(SqlFunctions):
         return f"intDiv({a}, {n})"
 
     def percentile(self, x: str, fraction: str) -> str:
-        """`median` and `quantile` are approximate."""
-        return f"quantileExactInclusive({fraction})({x})"
+        """`median` and `quantile` are approximate; the exact one takes no decimals."""
+        return f"quantileExactInclusive({fraction})(toFloat64({x}))"
 
     def list_distinct(self, x: str, separator: str) -> str:
         """groupUniqArray leaves NULLs out."""

@@ -19,6 +19,7 @@ class DatabricksFunctions(SqlFunctions):
     """Source: docs.databricks.com, SQL language reference. Sessions are in UTC."""
 
     parser = "databricks"
+    cuts_averages = True
     types = {
         CastType.STRING: "STRING",
         CastType.INTEGER: "BIGINT",

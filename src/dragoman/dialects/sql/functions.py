@@ -30,6 +30,7 @@ class SqlFunctions:
     `null_order`: whether ORDER BY takes NULLS FIRST and NULLS LAST.
     `native_percentile`, `native_list`: whether there is an exact aggregate; else the compiler
     ranks rows by a window and picks.
+    `cuts_averages`: whether AVG of whole numbers or decimals has hardly more digits than they.
     `order_to_limit`: whether a limit needs an ORDER BY.
     `empty_is_null`: whether the empty text is NULL.
     `own_text_types`: whether there are types that people read as text and that text functions
@@ -44,6 +45,7 @@ class SqlFunctions:
     null_order: ClassVar[bool] = True
     native_percentile: ClassVar[bool] = True
     native_list: ClassVar[bool] = True
+    cuts_averages: ClassVar[bool] = False
     order_to_limit: ClassVar[bool] = False
     empty_is_null: ClassVar[bool] = False
     own_text_types: ClassVar[bool] = False
@@ -230,8 +232,8 @@ class SqlFunctions:
         return self.list_distinct(x, separator)
 
     def average(self, x: str) -> str:
-        """Aggregate: the mean, never cut to a whole number."""
-        return f"AVG({x})"
+        """Aggregate: the mean, never cut to a whole number or to the digits of its values."""
+        return f"AVG({self.cast(x, CastType.DOUBLE) if self.cuts_averages else x})"
 
     # the statement
 

@@ -40,6 +40,7 @@ class MysqlFunctions(SqlFunctions):
     """
 
     parser = "mysql"
+    cuts_averages = True
     null_order = False
     native_percentile = False
     backslash_escapes = True
@@ -97,10 +98,6 @@ class MysqlFunctions(SqlFunctions):
     def list_distinct(self, x: str, separator: str) -> str:
         """No cast: a cast text would compare by the session's collation, not by the column's."""
         return f"GROUP_CONCAT(DISTINCT {x} ORDER BY {x} SEPARATOR {self.string(separator)})"
-
-    def average(self, x: str) -> str:
-        """The mean of whole numbers and decimals has four digits more than they, and no further."""
-        return f"AVG({self.cast(x, CastType.DOUBLE)})"
 
     def limit(self, limit: int | None, offset: int) -> str:
         """There is no OFFSET without LIMIT."""

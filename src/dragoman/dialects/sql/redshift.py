@@ -13,6 +13,7 @@ class RedshiftFunctions(SqlFunctions):
     """
 
     parser = "redshift"
+    cuts_averages = True
     distinct_operator = False
     native_percentile = False
 

@@ -19,6 +19,7 @@ class TrinoFunctions(SqlFunctions):
     ranked instead."""
 
     parser = "trino"
+    cuts_averages = True
     truth_operators = False
     own_text_types = True
     native_percentile = False
