@@ -58,6 +58,7 @@ from dragoman.scim import requests as scim
 from dragoman.scim import user_routes as scim_user_routes
 from dragoman.settings import Settings
 from dragoman.signin import routes as signin_routes
+from dragoman.signin import second_factor_routes
 from dragoman.signin import service as signin
 from dragoman.signin.sessions import SessionDirectory
 from dragoman.store import Store, StoreBusy
@@ -87,6 +88,7 @@ RESOURCES = (
     dbt_routes.ROUTES,
     key_routes.ROUTES,
     signin_routes.ROUTES,
+    second_factor_routes.ROUTES,
     attribute_routes.ROUTES,
     email_only_routes.ROUTES,
     scim_user_routes.ROUTES,

@@ -69,6 +69,9 @@ class Settings:
     local_accounts: Literal["on", "off"] = _setting(
         "on", "Whether people may sign in with a password kept here."
     )
+    second_factor: Literal["optional", "required"] = _setting(
+        "optional", "Whether everybody with a password kept here needs one-time codes as well."
+    )
     session_idle_minutes: int = _setting(480, "A session that makes no request for so long ends.")
     session_hours: int = _setting(168, "Age at which a session ends, whatever it does.")
     smtp_host: str = _setting("", "Mail server for invitations and links; empty sends no mail.")

@@ -281,6 +281,7 @@ def _world(app: Application) -> World:
         "name": "swagger-ui.css",
         "file": "signin.js",
         "sessionId": str(uuid.uuid4()),
+        "userId": next(iter(users.values())),
         "webhook secret": root.get(f"{model}/git?include=webhookSecret").json()["webhookSecret"],
     }
     return World(tokens, users, connection, shared[0], branch, shared[1], names, own, ids)

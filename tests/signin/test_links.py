@@ -13,7 +13,7 @@ from dragoman import clock, mail
 from dragoman.access.principal import OPERATOR
 from dragoman.identity import service as identity
 from dragoman.signin import links
-from tests.signin.conftest import visitor
+from tests.signin.conftest import set_password, visitor
 from tests.support.browser import PASSWORD, SESSION, Browser
 from tests.support.clients import assert_error, at_once
 from tests.support.mailbox import Mailbox, mailbox
@@ -68,6 +68,16 @@ def test_links_that_do_not_work(server: Server, monkeypatch: pytest.MonkeyPatch)
     assert redeem(server, newer) == 400
     with server.unit() as unit, pytest.raises(Exception, match="suspended"):
         links.make(unit, OPERATOR, identity.get_user(unit, "ann@example.com"), "invite")
+
+
+def test_who_only_gets_mail_cannot_sign_in(server: Server) -> None:
+    with server.unit() as unit:
+        kind = identity.Kind.EMAIL_ONLY
+        user = identity.create_user(unit, OPERATOR, "list@example.com", kind=kind)
+    set_password(server, user)
+    assert_error(Browser(server).sign_in("list@example.com"), 401)
+    with server.unit() as unit, pytest.raises(Exception, match="no member"):
+        links.make(unit, OPERATOR, user, "invite")
 
 
 def test_guesses_of_links_count_against_the_address(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dragoman.access.principal import Principal
+from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.access.roles import Role
 
 
@@ -139,6 +139,8 @@ SEEING = {
 
 # No narrowing takes these away: they show nothing of a connection.
 ALWAYS = frozenset((Permission.PUBLIC, Permission.SIGNED_IN))
+# All that somebody may do whose second factor is demanded and not set up yet.
+ENROLLING = ALWAYS | {Permission.SESSION_OWN, Permission.SESSION_END}
 # What other permissions lead through. A narrowed token has it there, though not by itself.
 _PASSED = ALWAYS | {Permission.CONNECTIONS_READ, Permission.MODELS_READ}
 
@@ -146,6 +148,8 @@ _PASSED = ALWAYS | {Permission.CONNECTIONS_READ, Permission.MODELS_READ}
 def admits(principal: Principal, permission: Permission) -> bool:
     """Whether the principal may come as far as the service, before any resource is known."""
     rule, scope = RULES[permission], principal.scope
+    if principal.kind is PrincipalKind.ENROLLING:
+        return permission in ENROLLING
     if scope is not None and permission not in ALWAYS:
         if not scope.permits(permission):
             return False
@@ -159,6 +163,8 @@ def admits(principal: Principal, permission: Permission) -> bool:
 def allow(principal: Principal, permission: Permission, role: Role) -> bool:
     """Whether the principal, who has `role` on the resource, has the permission on it."""
     rule, scope = RULES[permission], principal.scope
+    if principal.kind is PrincipalKind.ENROLLING:
+        return permission in ENROLLING
     if scope is not None and permission not in _PASSED and not scope.permits(permission):
         return False
     if rule.key:

@@ -9,12 +9,13 @@ from dragoman.access.scope import Scope
 
 
 class PrincipalKind(StrEnum):
-    """Organization key, personal token, a person's session in a browser, or the operator on the
-    server's own command line."""
+    """Organization key, personal token, a person's session in a browser, one that may do nothing
+    before its second factor is set up, or the operator on the server's own command line."""
 
     ORGANIZATION = "organization"
     PERSONAL = "personal"
     SESSION = "session"
+    ENROLLING = "enrolling"
     OPERATOR = "operator"
 
 
@@ -35,7 +36,12 @@ class Principal:
     def is_person(self) -> bool:
         """Whether this is one person, by a personal token or signed in: what only organization
         keys may do, they may not, not even as an admin."""
-        return self.kind in (PrincipalKind.PERSONAL, PrincipalKind.SESSION)
+        return self.kind is PrincipalKind.PERSONAL or self.is_session
+
+    @property
+    def is_session(self) -> bool:
+        """Whether somebody signed in with a browser."""
+        return self.kind in (PrincipalKind.SESSION, PrincipalKind.ENROLLING)
 
     def narrowed(self, scope: Scope | None) -> Principal:
         """The principal with a narrowed token. On some connections only, an admin of the

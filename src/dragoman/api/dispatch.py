@@ -111,7 +111,7 @@ class Dispatcher:
         principal = ANONYMOUS
         if visit.route.permission is not Permission.PUBLIC:
             principal = visit.principal = await self._authenticate(request, visit.route, origin)
-            limit = self.sessions if principal.kind is PrincipalKind.SESSION else self.requests
+            limit = self.sessions if principal.is_session else self.requests
             await limit.check(principal.token_id or principal.name)
             if not admits(principal, visit.route.permission):
                 raise _refused(visit.route.permission)

@@ -63,6 +63,19 @@ def reset_password(email: Email, printed: Print = False, as_json: Json = False) 
     _hand_over(email, "reset", printed, as_json)
 
 
+@group.command("reset-second-factor")
+def reset_second_factor(email: Email, as_json: Json = False) -> None:
+    """Take away the second factor of somebody who lost it; their sessions end."""
+    from dragoman.access.principal import OPERATOR
+    from dragoman.identity import service
+    from dragoman.signin import second_factor
+
+    with local.work() as unit:
+        user = service.get_user(unit, email)
+        second_factor.reset(unit, OPERATOR, user.id)
+    Output(as_json).done(f"{user.email} signs in without a code again.", {"user": user.email})
+
+
 @group.command("list")
 def list_users(as_json: Json = False) -> None:
     """List all members."""

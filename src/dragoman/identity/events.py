@@ -1,4 +1,4 @@
-"""Who wants to know when a member is suspended or let back: other rooms.
+"""Who wants to know when a user is suspended, let back or about to be deleted: other rooms.
 
 A listener works in the transaction of the change.
 """
@@ -6,6 +6,7 @@ A listener works in the transaction of the change.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dragoman.store import UnitOfWork
@@ -13,8 +14,16 @@ from dragoman.store import UnitOfWork
 if TYPE_CHECKING:
     from dragoman.identity.users import User
 
-# The user is given as after the change.
-Listener = Callable[[UnitOfWork, "User"], None]
+
+class Event(StrEnum):
+    """What happened to the user, or is about to."""
+
+    SUSPENDED = "suspended"
+    RESUMED = "resumed"
+    DELETED = "deleted"
+
+
+Listener = Callable[[UnitOfWork, "User", Event], None]
 _listeners: list[Listener] = []
 
 
@@ -23,7 +32,7 @@ def listen(*listeners: Listener) -> None:
     _listeners.extend(each for each in listeners if each not in _listeners)
 
 
-def announce(unit: UnitOfWork, user: User) -> None:
+def announce(unit: UnitOfWork, user: User, event: Event) -> None:
     """Tell everybody who listens."""
     for listener in _listeners:
-        listener(unit, user)
+        listener(unit, user, event)

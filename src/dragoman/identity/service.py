@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 from sqlalchemy import delete, insert, select, update
 
 from dragoman import audit
@@ -173,7 +172,7 @@ def set_disabled(unit: UnitOfWork, actor: Principal, user: User, *, disabled: bo
     keys = list(unit.db.execute(made.order_by(tokens.c.id)).scalars())
     after = {"organizationKeys": keys} if keys else None
     audit.record(unit, actor, action, ("user", user.id), after=after)
-    events.announce(unit, msgspec.structs.replace(user, disabled_at=moment))
+    events.announce(unit, user, events.Event.SUSPENDED if disabled else events.Event.RESUMED)
 
 
 def grant_role(

@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from dragoman import audit
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, Conflict, NotFound
+from dragoman.identity import events
 from dragoman.identity.tables import users
 from dragoman.store import UnitOfWork
 from dragoman.store.metadata import AnyRow
@@ -156,6 +157,7 @@ def change_user(
 
 def delete_user(unit: UnitOfWork, actor: Principal, user: User) -> None:
     """Delete a user with their tokens, roles, attributes and memberships."""
+    events.announce(unit, user, events.Event.DELETED)
     unit.db.execute(delete(users).where(users.c.id == user.id))
     audit.record(unit, actor, "user.delete", ("user", user.id), before=_shown(user))
 

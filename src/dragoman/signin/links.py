@@ -17,7 +17,7 @@ from dragoman import audit, clock
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest
 from dragoman.identity import service as identity
-from dragoman.identity.service import User
+from dragoman.identity.service import Kind, User
 from dragoman.secret import SecretStr
 from dragoman.settings import Settings
 from dragoman.signin.tables import links
@@ -31,9 +31,9 @@ _USELESS = "Bad Request: the link was used, is too old, or was never made; ask f
 
 
 def make(unit: UnitOfWork, actor: Principal, user: User, purpose: Purpose) -> SecretStr:
-    """The secret of a new link. Raises `BadRequest` for a suspended person."""
-    if user.disabled_at is not None:
-        raise BadRequest(f"Bad Request: {user.email} is suspended")
+    """The secret of a new link. Raises `BadRequest` for who may not sign in."""
+    if user.disabled_at is not None or user.kind != Kind.MEMBER:
+        raise BadRequest(f"Bad Request: {user.email} is suspended, or no member")
     secret = SecretStr(secrets.token_urlsafe(32))
     unit.db.execute(delete(links).where(links.c.user_id == user.id))
     row = {
@@ -73,7 +73,7 @@ def owner(unit: UnitOfWork, secret: SecretStr) -> User:
         links.c.digest == _digest(secret), links.c.expires_at > unit.now
     )
     user = identity.user_of(unit, unit.db.execute(statement).scalar())
-    if user is None or user.disabled_at is not None:
+    if user is None or user.disabled_at is not None or user.kind != Kind.MEMBER:
         raise BadRequest(_USELESS)
     return user
 

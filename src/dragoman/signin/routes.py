@@ -8,13 +8,14 @@ from starlette.responses import HTMLResponse, Response
 
 from dragoman import audit, mail
 from dragoman.access.policy import Permission
-from dragoman.access.principal import Principal, PrincipalKind
+from dragoman.access.principal import Principal
 from dragoman.api import cookies
 from dragoman.api.call import Call, Success, answer, typed
 from dragoman.api.errors import BadRequest, NotFound
 from dragoman.api.routing import Route
 from dragoman.secret import SecretStr
 from dragoman.signin import entering, links, page, sending, sessions
+from dragoman.signin.browsers import visitor, with_cookie
 from dragoman.signin.entering import Entry
 from dragoman.signin.schemas import (
     ByLink,
@@ -36,7 +37,7 @@ async def sign_in(call: Call) -> Response:
     body = typed(await call.json(), SignIn)
     agent = call.request.headers.get("user-agent", "")
     replaces = cookies.sent(call.request, call.house.settings)
-    entry = Entry(body.email, SecretStr(body.password), agent, replaces)
+    entry = Entry(body.email, SecretStr(body.password), body.code, agent, replaces)
     entered = await entering.sign_in(call.house, call.origin, entry)
     return _with_session(call, entered.principal, entered.secret)
 
@@ -46,7 +47,7 @@ async def who(call: Call) -> Response:
 
 
 async def sign_out(call: Call) -> Response:
-    principal = _visitor(call)
+    principal = visitor(call)
 
     def work(unit: UnitOfWork) -> None:
         sessions.end(unit, principal, principal.token_id or "")
@@ -81,7 +82,7 @@ async def end_others(call: Call) -> Response:
 
 
 async def change_password(call: Call) -> Response:
-    principal = _visitor(call)
+    principal = visitor(call)
     body = typed(await call.json(), ChangePassword)
     old, new = SecretStr(body.current_password), SecretStr(body.new_password)
     secret = await entering.change_password(call.house, call.origin, principal, old, new)
@@ -123,11 +124,7 @@ async def page_file(call: Call) -> Response:
 
 
 def _with_session(call: Call, principal: Principal, secret: SecretStr) -> Response:
-    settings = call.house.settings
-    response = answer(_who(principal, secret))
-    secure = cookies.is_secure(call.request, settings)
-    cookies.give(response, secret, settings.session_hours * 3600, secure=secure)
-    return response
+    return with_cookie(call, answer(_who(principal, secret)), secret)
 
 
 def _who(principal: Principal, secret: SecretStr | None) -> Who:
@@ -141,15 +138,9 @@ def _who(principal: Principal, secret: SecretStr | None) -> Who:
 
 
 def _secret(call: Call) -> SecretStr | None:
-    if call.principal.kind is not PrincipalKind.SESSION:
+    if not call.principal.is_session:
         return None
     return cookies.sent(call.request, call.house.settings)
-
-
-def _visitor(call: Call) -> Principal:
-    if call.principal.kind is not PrincipalKind.SESSION:
-        raise BadRequest("Bad Request: this is for who signed in with a browser, not for a token")
-    return call.principal
 
 
 def _person(call: Call) -> Principal:

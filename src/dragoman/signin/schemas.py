@@ -12,6 +12,33 @@ class SignIn(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
     email: str
     password: str
+    code: str = ""
+
+
+class Code(msgspec.Struct, forbid_unknown_fields=True):
+    """A code of the second factor."""
+
+    code: str
+
+
+class Present(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The present password, of who is signed in."""
+
+    current_password: str
+
+
+class PresentAndCode(Present, rename="camel", forbid_unknown_fields=True):
+    """The present password and a code of the second factor, or a recovery code."""
+
+    code: str
+
+
+class RecoveryCodes(msgspec.Struct, rename="camel"):
+    """Shown once: each stands for a code of the second factor, once. The session goes on with
+    another cookie and this `csrfToken`."""
+
+    recovery_codes: list[str]
+    csrf_token: str
 
 
 class Forgotten(msgspec.Struct, forbid_unknown_fields=True):

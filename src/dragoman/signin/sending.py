@@ -12,7 +12,7 @@ from dragoman.identity import service as identity
 from dragoman.identity.service import User
 from dragoman.secret import SecretStr
 from dragoman.settings import Settings
-from dragoman.signin import links
+from dragoman.signin import links, service
 from dragoman.signin.links import Purpose
 from dragoman.store import Origin, StoreBusy
 
@@ -53,7 +53,7 @@ def forgotten(house: House, origin: Origin, email: str) -> None:
     try:
         with house.store.begin(origin) as unit:
             user = None if "\0" in email else identity.find_user(unit, email)
-            if user is None or user.disabled_at is not None or links.is_fresh(unit, user):
+            if user is None or not service.may_enter(user) or links.is_fresh(unit, user):
                 return
             secret = links.make(unit, actor, user, "reset")
         send(house.settings, house.network, user, "reset", secret)

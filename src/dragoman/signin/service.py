@@ -8,9 +8,10 @@ from sqlalchemy import delete, insert, select
 
 from dragoman import audit
 from dragoman.access.principal import Principal
-from dragoman.identity.service import User
+from dragoman.identity.events import Event
+from dragoman.identity.service import Kind, User
 from dragoman.settings import Settings
-from dragoman.signin import passwords, sessions, throttle
+from dragoman.signin import passwords, sessions, throttle, totp
 from dragoman.signin.tables import links
 from dragoman.signin.tables import passwords as table
 from dragoman.store import UnitOfWork
@@ -27,7 +28,7 @@ def check_password(password: str, user: User, settings: Settings) -> None:
     """Refuse a new password that the rules do not take. Raises `BadRequest`."""
     host = urlsplit(settings.base_url).hostname or ""
     context = (user.email, user.name, PRODUCT, host)
-    passwords.check(password, context, second_factor=False)
+    passwords.check(password, context, second_factor=settings.second_factor == "required")
 
 
 def set_password(
@@ -44,8 +45,17 @@ def set_password(
     audit.record(unit, actor, "password.set", ("user", user.id))
 
 
-def follow_user(unit: UnitOfWork, user: User) -> None:
-    """A suspended person's sessions and links end at once, and stay ended."""
-    if user.disabled_at is not None:
-        sessions.end_all(unit, user.id)
-        unit.db.execute(delete(links).where(links.c.user_id == user.id))
+def may_enter(user: User | None) -> bool:
+    """Whether somebody may sign in here at all: a member who is not suspended."""
+    return user is not None and user.disabled_at is None and user.kind == Kind.MEMBER
+
+
+def follow_user(unit: UnitOfWork, user: User, event: Event) -> None:
+    """A suspended person's sessions and links end at once, and stay ended; nothing is left of the
+    second factor of one who is deleted."""
+    if event is Event.RESUMED:
+        return
+    sessions.end_all(unit, user.id)
+    unit.db.execute(delete(links).where(links.c.user_id == user.id))
+    if event is Event.DELETED:
+        totp.forget(unit, user.id)

@@ -18,10 +18,10 @@ from dragoman import audit, clock
 from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.api.errors import NotFound
 from dragoman.identity import service as identity
-from dragoman.identity.service import User
+from dragoman.identity.service import Kind, User
 from dragoman.secret import SecretStr
 from dragoman.settings import Settings
-from dragoman.signin import throttle
+from dragoman.signin import throttle, totp
 from dragoman.signin.tables import links, sessions
 from dragoman.store import Store, UnitOfWork
 from dragoman.store.prepared import Prepared
@@ -44,11 +44,12 @@ class Session(msgspec.Struct, rename="camel"):
 
 
 def open_session(
-    unit: UnitOfWork, user: User, settings: Settings, agent: str
+    unit: UnitOfWork, user: User, settings: Settings, agent: str, *, enrolling: bool = False
 ) -> tuple[SecretStr, Principal]:
-    """A new session of a person who proved who they are; its secret is not kept."""
+    """A new session of a person who proved who they are; its secret is not kept. `enrolling`: it
+    is good for setting up a second factor only."""
     secret = SecretStr(secrets.token_urlsafe(32))
-    principal = _principal(str(uuid.uuid4()), user)
+    principal = _principal(str(uuid.uuid4()), user, enrolling)
     row = {
         "id": principal.token_id,
         "digest": _digest(secret.reveal()),
@@ -58,6 +59,7 @@ def open_session(
         "expires_at": clock.wire(unit.moment + timedelta(hours=settings.session_hours)),
         "address": unit.origin.address,
         "agent": _printable(agent),
+        "enrolling": enrolling,
     }
     unit.db.execute(insert(sessions).values(row))
     return secret, principal
@@ -65,6 +67,11 @@ def open_session(
 
 def renew(unit: UnitOfWork, principal: Principal) -> SecretStr:
     """Another secret for the same session: after a change of what its holder may do."""
+    if principal.kind is PrincipalKind.ENROLLING and totp.is_enrolled(
+        unit, principal.user_id or ""
+    ):
+        whole = update(sessions).where(sessions.c.id == principal.token_id)
+        unit.db.execute(whole.values(enrolling=False))
     secret = SecretStr(secrets.token_urlsafe(32))
     mine = update(sessions).where(sessions.c.id == principal.token_id)
     if unit.db.execute(mine.values(digest=_digest(secret.reveal()))).rowcount == 0:
@@ -110,7 +117,7 @@ def list_own(unit: UnitOfWork, principal: Principal, settings: Settings) -> list
 
 
 _LOOK_UP = Prepared(
-    select(sessions.c.id, sessions.c.user_id).where(
+    select(sessions.c.id, sessions.c.user_id, sessions.c.enrolling).where(
         sessions.c.digest == bindparam("digest"),
         sessions.c.expires_at > bindparam("now"),
         sessions.c.seen_at > bindparam("idle"),
@@ -141,11 +148,11 @@ class SessionDirectory:
         row = _LOOK_UP.first(unit, digest=digest, now=unit.now, idle=idle)
         if row is None:
             return None
-        session_id, user_id = row
+        session_id, user_id, enrolling = row
         user = identity.user_of(unit, user_id)
-        if user is None or user.disabled_at is not None:
+        if user is None or user.disabled_at is not None or user.kind == Kind.EMAIL_ONLY:
             return None
-        return _principal(session_id, user)
+        return _principal(session_id, user, bool(enrolling))
 
     def used(self, principal: Principal) -> None:
         """Note that the session was used now."""
@@ -182,9 +189,9 @@ def tidy(unit: UnitOfWork, settings: Settings) -> None:
     throttle.forget(unit)
 
 
-def _principal(session_id: str, user: User) -> Principal:
-    admin = user.organization_admin
-    return Principal(PrincipalKind.SESSION, user.email, session_id, user.id, admin)
+def _principal(session_id: str, user: User, enrolling: bool) -> Principal:
+    kind = PrincipalKind.ENROLLING if enrolling else PrincipalKind.SESSION
+    return Principal(kind, user.email, session_id, user.id, user.organization_admin)
 
 
 def _idle(unit: UnitOfWork, settings: Settings) -> str:

@@ -3,7 +3,7 @@ passwords an Argon2id hash, of everything else a SHA-256."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
 
 from dragoman.store.metadata import Id, Time, metadata
 
@@ -28,6 +28,23 @@ sessions = Table(
     Column("expires_at", Time, nullable=False),
     Column("address", String(64), nullable=False),
     Column("agent", String(200), nullable=False),
+    # Open for nothing but setting up the second factor that is demanded.
+    Column("enrolling", Boolean, nullable=False, default=False),
+)
+
+totp = Table(
+    "signin_totp",
+    metadata,
+    Column("user_id", Id, ForeignKey(_USER, ondelete="CASCADE"), primary_key=True),
+    Column("confirmed_at", Time),
+    Column("last_step", Integer, nullable=False),  # the newest code that was used
+)
+
+recovery_codes = Table(
+    "signin_recovery_codes",
+    metadata,
+    Column("user_id", Id, ForeignKey(_USER, ondelete="CASCADE"), primary_key=True),
+    Column("digest", LargeBinary(32), primary_key=True),
 )
 
 links = Table(

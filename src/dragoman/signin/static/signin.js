@@ -15,7 +15,10 @@ async function call(method, path, body) {
   if (csrf) headers["X-CSRF-Token"] = csrf;
   const answer = await fetch(api + path, { method, headers, body: body && JSON.stringify(body) });
   const said = await answer.json();
-  if (!answer.ok) throw new Error(said.message.replace(/^[A-Z][A-Za-z ]+: /, ""));
+  if (!answer.ok) {
+    if (said.secondFactor) byId("code").hidden = false;
+    throw new Error(said.message.replace(/^[A-Z][A-Za-z ]+: /, ""));
+  }
   return said;
 }
 
@@ -29,7 +32,8 @@ function entered(who) {
   csrf = who.csrfToken;
   byId("name").textContent = who.name;
   say("");
-  show("inside");
+  byId("code").hidden = true;
+  show(who.kind === "enrolling" ? "enrol" : "inside");
 }
 
 function on(id, work) {
@@ -38,7 +42,9 @@ function on(id, work) {
     const form = event.target;
     say("…");
     try { await work(Object.fromEntries(new FormData(form))); } catch (error) { say(error.message); }
-    for (const secret of form.querySelectorAll("[type=password]")) secret.value = "";
+    // The password stays while a code is asked for, and no longer.
+    if (form.id === "signin" && !form.hidden && !byId("code").hidden) return byId("code").querySelector("input").focus();
+    for (const secret of form.querySelectorAll("input:not([type=email])")) secret.value = "";
   });
 }
 
@@ -47,6 +53,21 @@ on("choose", async (given) => {
   await call("POST", "/link", { link, password: given.password });
   show("signin");
   say("The password is saved. Sign in with it.");
+});
+on("enrol", async (given) => {
+  const made = await call("POST", "/second-factor", { currentPassword: given.password });
+  byId("uri").href = made.uri;
+  byId("secret").textContent = made.secret;
+  show("confirm");
+  say("");
+});
+on("confirm", async (given) => {
+  const made = await call("POST", "/second-factor/confirm", given);
+  csrf = made.csrfToken;
+  byId("recovery").hidden = false;
+  byId("recovery").querySelector("code").textContent = made.recoveryCodes.join(" ");
+  byId("secret").textContent = "";
+  entered(await call("GET", ""));
 });
 on("inside", async () => {
   await call("DELETE", "");
