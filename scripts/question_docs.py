@@ -29,6 +29,7 @@ _AGAINST = {
     "trino": ("Trino", "itself"),
     "snowflake": ("Snowflake", "the emulator fakesnow"),
     "bigquery": ("BigQuery", "the emulator local-bigquery"),
+    "mssql": ("SQL Server", "the emulator pysqlbridge"),
 }
 
 

@@ -9,9 +9,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from dragoman.dialects import registry
 from dragoman.dialects.base import Target
@@ -29,15 +30,19 @@ HOME = ENGINES / "mssql"
 
 @contextlib.contextmanager
 def run_mssql(
-    certificates: Certificates, pair: ServerCertificate | None = None
+    certificates: Certificates,
+    pair: ServerCertificate | None = None,
+    tables: Mapping[str, str] = MappingProxyType({}),
 ) -> Generator[Engine]:
-    """The emulator with TLS, and tables `victim` and `numbers`."""
+    """The emulator with TLS, and tables `victim`, `numbers`, and those of texts with commas."""
     with_driver("mssql", "mssql_python")
     # The password has what a connection string would trip over.
     password = "p};PWD={x;" + secrets.token_hex(8)
     engine = Engine(HOST, free_port(), "shop", "reader", password, certificates.ca_file)
     pair = pair or certificates.good
     with tempfile.TemporaryDirectory(prefix="dragoman-mssql-") as home:
+        for name, text in tables.items():
+            Path(home, f"{name}.csv").write_text(text, "utf-8")
         asked = [HOME / "bin" / "python", BRIDGE, home, engine.port, engine.username, password]
         process = subprocess.Popen(
             [str(part) for part in (*asked, pair.certificate, pair.key)],

@@ -28,7 +28,8 @@ def main() -> None:
     home.joinpath("victim.csv").write_text("a\n1\n")
     home.joinpath("numbers.csv").write_text("n\n" + "\n".join(map(str, range(1, ROWS + 1))))
     config = home / "config.json"
-    tables = [{"name": name, "csv": f"{name}.csv"} for name in ("victim", "numbers")]
+    # Further tables are files that were there before.
+    tables = [{"name": each.stem, "csv": each.name} for each in sorted(home.glob("*.csv"))]
     config.write_text(
         json.dumps({"tables": tables, "logins": [{"user": user, "password": password}]})
     )

@@ -8,6 +8,8 @@ there is one; the tables are made beside them.
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,6 +24,7 @@ from dragoman.dialects.sql import table
 from dragoman.queries.renaming import renamed
 from dragoman.semantics.compiler.plan import Column
 from tests.engines.conformance import policy, target
+from tests.engines.support.relay import Relay
 from tests.support.engines import Engine
 
 Run = Callable[[str, Sequence[Column] | None], list[Any]]
@@ -224,3 +227,31 @@ def bigquery_shelf(request: pytest.FixtureRequest) -> Generator[Shelf]:
         emulator.execute(each)
     with emulator.session() as session:
         yield Shelf("bigquery", of_session(session), "questions")
+
+
+@contextlib.contextmanager
+def mssql_shelf(request: pytest.FixtureRequest) -> Generator[Shelf]:
+    """The emulator pysqlbridge, whose tables are files: an empty text is NULL there."""
+    from tests.engines.support.mssql import mssql_subject, run_mssql
+
+    certificates = request.getfixturevalue("certificates")
+    start = request.getfixturevalue("start_engine")
+    server = start("mssql (questions)", lambda: run_mssql(certificates, tables=_files()))
+    subject = mssql_subject(server, Relay(server.port))
+
+    def run(sql: str, columns: Sequence[Column] | None) -> list[Any]:
+        # A session each: the emulator ends it with what it cannot read.
+        with subject.session() as session:
+            return of_session(session)(sql, columns)
+
+    yield Shelf("mssql", run)
+
+
+def _files() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, (columns, values) in TABLES.items():
+        file = io.StringIO()
+        writer = csv.writer(file)
+        writer.writerows([list(columns), *values])
+        found[name] = file.getvalue()
+    return found

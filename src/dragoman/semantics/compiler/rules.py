@@ -9,6 +9,7 @@ from dragoman.semantics.compiler.access import Access
 from dragoman.semantics.compiler.conditions import Operand
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.expressions import Expressions
+from dragoman.semantics.compiler.fragments import Fragment
 from dragoman.semantics.compiler.joins import JoinTree
 from dragoman.semantics.compiler.measures import GroupPart, Leaf, Measures
 from dragoman.semantics.compiler.names import dimension_of
@@ -150,12 +151,16 @@ class Rules:
 
     def rule(self, sql: SqlText, view: View, *others: str) -> Where:
         """A condition in a person's SQL. `others`: views that may stand before a dot."""
-        piece = self.expressions.fragment(sql, view, *others)
-        found = self.expressions.expand(piece, view, DataType.BOOLEAN)
-        text = found.text
-        if piece.condition and not self.conditions.sql.boolean_values:
-            text = self.conditions.sql.condition(text)
-        return Where(text, found.views)
+        return self.condition(self.expressions.fragment(sql, view, *others), view)
+
+    def condition(self, piece: Fragment, view: View) -> Where:
+        """A piece of SQL as a condition. What is one already is not made a value and compared with
+        true first: no database would use an index, or hash a join, for that."""
+        found = self.expressions.expand(replace(piece, condition=False), view, DataType.BOOLEAN)
+        known = piece.condition or piece.opaque
+        return Where(
+            found.text if known else self.conditions.sql.condition(found.text), found.views
+        )
 
     def _field_filter(self, given: FieldFilter, base: View) -> Iterable[Where]:
         if given.expression is None:

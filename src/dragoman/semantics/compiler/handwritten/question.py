@@ -257,13 +257,7 @@ class HandwrittenQuestion(Question):
         if each.measure or windowed(piece.tree):
             raise PlanError("WHERE has an aggregate.", fix="Put the condition into HAVING.")
         self._no_plain_columns(piece)
-        found = self._fragment(each.sql)
-        if found.condition:
-            # Written as a condition, not as a value that is compared with true.
-            value = self._expanded(replace(found, condition=False))
-            return Where(value.text, value.views)
-        value = self._expanded(found)
-        return Where(self.expressions.sql.condition(value.text), value.views)
+        return self.rules.condition(self._fragment(each.sql), self.base)
 
     def _guard(self, plan: Plan) -> None:
         for text, views in self.unprotected:
