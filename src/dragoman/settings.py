@@ -114,7 +114,12 @@ class Settings:
     build_schema_on_create: Literal["on", "off"] = _setting(
         "on", "Read a database's catalog when its connection is made, restored or changed."
     )
-    max_queries_per_user: int = _setting(10, "Questions of one user at once; 0 is no limit.")
+    max_queries_per_user: int = _setting(
+        10, "Questions of one user at once, further ones wait; 0 is no limit."
+    )
+    max_waiting_per_user: int = _setting(
+        200, "Questions of one user that wait for their turn; 0 is no limit."
+    )
     query_wait_seconds: int = _setting(
         60, "Seconds that an answer is waited for before the client is told to ask again."
     )

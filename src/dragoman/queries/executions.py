@@ -1,7 +1,8 @@
 """Questions under way and just answered: equal ones share one execution, clients wait for theirs.
 
-A job is one client's wait for an execution. When the last job of an execution is given up, the
-statement is cancelled in the database.
+More than may run at once wait in a fair queue, each process its own. A job is one client's wait for
+an execution. When the last job of an execution is given up, the statement is cancelled in the
+database.
 """
 
 from __future__ import annotations
@@ -13,23 +14,28 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from dragoman import clock
 from dragoman.access.principal import Principal
 from dragoman.api.errors import TooManyRequests, Unavailable
 from dragoman.connections.dialling import Destination
-from dragoman.dialects.failures import DatabaseFailure
+from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.house import House
+from dragoman.queries.fair import FairQueue, Limits, Turn
 from dragoman.queries.fields_query import FieldsQuery
 from dragoman.queries.kept_results import KeptResults
 from dragoman.queries.planning import Planned
-from dragoman.queries.running import RUNNING
+from dragoman.queries.running import MAX_AT_ONCE, RUNNING
 from dragoman.queries.service import Query
 from dragoman.queries.spool import Spooled, spool
 
 RESULT_SECONDS = 900.0
 RETRY_SECONDS = "5"
+# Statements by hand find room beside them.
+QUESTIONS_AT_ONCE = MAX_AT_ONCE - 4
+STOPPING = "The server is stopping."
 _MEGABYTE = 1_000_000
 
 
@@ -45,6 +51,7 @@ class Execution:
         self.ended_at: float | None = None
         self.jobs: set[str] = set()
         self.from_cache = False
+        self.turn: Turn | None = None
 
     def cancel(self) -> None:
         """Stop the statement in the database; see `Query.cancel`."""
@@ -83,22 +90,23 @@ class Executions:
         self._lock = threading.Lock()
         self._running: dict[str, Execution] = {}
         self._jobs: dict[str, Job] = {}
+        self._queue = FairQueue()
 
     def start(
         self, house: House, principal: Principal, destination: Destination, wanted: Wanted
     ) -> Job:
-        """A job for the statement: of an equal one under way, or of one that begins now.
-
-        Raises `Unavailable`, `TooManyRequests`.
-        """
+        """A job for the statement: of an equal one under way, or of one that begins when it is its
+        turn. Raises `TooManyRequests`."""
         owner = owner_of(principal)
         with self._lock:
             self._forget_old()
             execution = self._running.get(wanted.key) if wanted.share else None
             if execution is None:
                 self._check(house, owner)
-                execution = self._begin(house, destination, wanted)
-            return self._job(execution, owner, wanted)
+                execution = self._queue_up(house, owner, destination, wanted)
+            job = self._job(execution, owner, wanted)
+            self._begin_ready()
+            return job
 
     def answered(self, principal: Principal, wanted: Wanted, kept: Spooled) -> Job:
         """A job whose answer is there already."""
@@ -124,6 +132,10 @@ class Executions:
             alone = not job.execution.jobs and not job.execution.done.done()
             if alone and self._running.get(job.execution.key) is job.execution:
                 del self._running[job.execution.key]
+            turn = job.execution.turn
+            if alone and turn is not None and self._queue.remove(turn):
+                self._fail(job.execution, Cause.CANCELLED, "The query was given up.")
+                alone = False
         if alone:
             job.execution.cancel()
 
@@ -131,35 +143,62 @@ class Executions:
         """Cancel everything and delete the results."""
         with self._lock:
             jobs, self._jobs, self._running = list(self._jobs.values()), {}, {}
+            for execution in {job.execution for job in jobs}:
+                if execution.turn is not None and self._queue.remove(execution.turn):
+                    self._fail(execution, Cause.CANCELLED, STOPPING)
         for job in jobs:
             job.execution.cancel()
             self._remove(job.execution)
 
     def _check(self, house: House, owner: str) -> None:
-        """A bounded number at once for everybody."""
-        most = house.settings.max_queries_per_user
-        own = sum(
-            1 for job in self._jobs.values() if job.owner == owner and not job.execution.done.done()
-        )
-        if most and own >= most:
+        """A bounded number that waits for everybody."""
+        most = house.settings.max_waiting_per_user
+        if most and self._queue.waits(id(house), owner) >= most:
             raise TooManyRequests(
-                f"Too Many Requests - {most} of your queries run now; wait for one to end",
+                f"Too Many Requests - {most} of your queries wait already; wait for one to end",
                 headers={"Retry-After": RETRY_SECONDS},
             )
 
-    def _begin(self, house: House, destination: Destination, wanted: Wanted) -> Execution:
-        query = FieldsQuery(house, destination, wanted.planned)
-        execution = Execution(wanted.key, query)
-        RUNNING.enter(execution, house)
+    def _queue_up(
+        self, house: House, owner: str, destination: Destination, wanted: Wanted
+    ) -> Execution:
+        execution = Execution(wanted.key, FieldsQuery(house, destination, wanted.planned))
+        settings = house.settings
+        limits = Limits(
+            QUESTIONS_AT_ONCE, settings.max_queries_per_user, settings.max_queries_per_connection
+        )
+        connection = destination.connection_id
+        begin = partial(self._begin, house, execution, wanted)
+        execution.turn = Turn(id(house), owner, connection, limits, begin)
+        self._queue.add(execution.turn)
+        self._running[wanted.key] = execution
+        return execution
+
+    def _begin_ready(self) -> None:
+        """Begin whatever there is room for; the lock is held."""
+        for turn in self._queue.ready():
+            turn.start()
+
+    def _begin(self, house: House, execution: Execution, wanted: Wanted) -> None:
+        try:
+            RUNNING.enter(execution, house)
+        except Unavailable as full:  # of statements by hand
+            self._fail(execution, Cause.TOO_MANY_CONNECTIONS, full.message)
+            return
         try:
             house.blocking.submit(self._run, house, execution, wanted)
         except RuntimeError:
             RUNNING.leave(execution)
-            raise Unavailable(
-                "The server is stopping.", headers={"Retry-After": RETRY_SECONDS}
-            ) from None
-        self._running[wanted.key] = execution
-        return execution
+            self._fail(execution, Cause.CANCELLED, STOPPING)
+
+    def _fail(self, execution: Execution, cause: Cause, message: str) -> None:
+        """End what did not begin; the lock is held."""
+        if execution.turn is not None:
+            self._queue.end(execution.turn)
+        if self._running.get(execution.key) is execution:
+            del self._running[execution.key]
+        execution.ended_at = time.monotonic()
+        execution.done.set_exception(DatabaseFailure(Stage.QUERY, cause, message))
 
     def _run(self, house: House, execution: Execution, wanted: Wanted) -> None:
         """Run the statement and write its answer to disk; in a thread."""
@@ -181,6 +220,10 @@ class Executions:
             self._end(execution, lambda: execution.done.set_exception(failure))
         finally:
             RUNNING.leave(execution)
+            with self._lock:
+                if execution.turn is not None:
+                    self._queue.end(execution.turn)
+                self._begin_ready()
 
     def _end(self, execution: Execution, tell: Callable[[], None]) -> None:
         with self._lock:
@@ -227,9 +270,11 @@ def kept_results(house: House) -> KeptResults:
 
 async def outcome(job: Job, seconds: float) -> Spooled | DatabaseFailure | None:
     """The answer or the failure; None when it takes longer."""
+    waiting = asyncio.wrap_future(job.execution.done)
+    # It may fail when nobody waits any more, which is no news for a log.
+    waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     try:
-        waiting = asyncio.shield(asyncio.wrap_future(job.execution.done))
-        return await asyncio.wait_for(waiting, seconds)
+        return await asyncio.wait_for(asyncio.shield(waiting), seconds)
     except TimeoutError:
         return None
     except DatabaseFailure as failure:
