@@ -29,14 +29,19 @@ class DatabricksFunctions(SqlFunctions):
     }
 
     def name(self, identifier: str) -> str:
-        """Source: identifiers."""
+        """Source: identifiers. Spark would put a value in the place of `${x}` even there."""
+        if "${" in identifier:
+            raise NotExpressible("a name must not have ${ in it")
         return "`" + identifier.replace("`", "``") + "`"
 
     def string(self, value: str) -> str:
-        """A doubled quote would join two texts."""
+        """A doubled quote would join two texts. Spark puts the value of its variable x in the place
+        of `${x}` before it reads a statement (spark.sql.variable.substitute), so that is parted."""
         if "\0" in value:
             raise NotExpressible("a text must not have the character NUL")
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        parts = value.replace("\\", "\\\\").replace("'", "\\'").split("${")
+        text = "$', '{".join(parts)
+        return f"'{text}'" if len(parts) == 1 else f"CONCAT('{text}')"
 
     def timestamp(self, value: datetime) -> str:
         """A reading without a zone."""
