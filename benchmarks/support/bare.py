@@ -3,7 +3,8 @@
     bare.py list FILE       GET  /api/v1/connections answers the bytes of FILE
     bare.py insert PLAN     POST /api/v1/connections decodes the body and inserts the row of PLAN
 
-PLAN is JSON: `database` (a path), `pragmas`, `table`, and `row` (column to value).
+PLAN is JSON: `database` (a path), `pragmas`, `table`, `row` (column to value), and where it is not
+`name` the column `named` that takes the body's `name`.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ def _inserter(plan: dict[str, Any]) -> Callable[[str], str]:
     for pragma in plan["pragmas"]:
         connection.execute(f"PRAGMA {pragma}")
     row: dict[str, Any] = plan["row"]
+    named = plan.get("named", "name")
     statement = "INSERT INTO {} ({}) VALUES ({})".format(
         plan["table"], ", ".join(f'"{name}"' for name in row), ", ".join(f":{name}" for name in row)
     )
@@ -67,7 +69,7 @@ def _inserter(plan: dict[str, Any]) -> Callable[[str], str]:
     def insert(name: str) -> str:
         made = str(uuid.uuid4())
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(statement, {**row, "id": made, "name": name})
+        connection.execute(statement, {**row, "id": made, named: name})
         connection.execute("COMMIT")
         return made
 
