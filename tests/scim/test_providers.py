@@ -71,7 +71,8 @@ def test_okta(server: Server) -> None:
     assert root.delete(path).status_code == 204
 
 
-def test_entra_users(server: Server) -> None:
+def test_entra_users(sqlite_server: Server) -> None:
+    server = sqlite_server
     root = server.root
     external, other = str(uuid.uuid4()), str(uuid.uuid4())
     look = {"filter": f'externalId eq "{external}"'}
@@ -127,7 +128,8 @@ def test_entra_users(server: Server) -> None:
     assert root.delete(f"{USERS}/{user['id']}").status_code == 204
 
 
-def test_entra_groups(server: Server) -> None:
+def test_entra_groups(sqlite_server: Server) -> None:
+    server = sqlite_server
     ann, bob = create(server, "ann"), create(server, "bob")
     external = str(uuid.uuid4())
     sent: dict[str, Any] = {

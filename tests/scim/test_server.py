@@ -135,7 +135,8 @@ def test_who_wants_plain_json_gets_it(sqlite_server: Server) -> None:
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_user_attributes_in_every_form(server: Server) -> None:
+def test_user_attributes_in_every_form(sqlite_server: Server) -> None:
+    server = sqlite_server
     define(server, "region")
     define(server, "limit", Type.NUMBER)
     define(server, "stores", several=True)
@@ -164,7 +165,8 @@ def test_user_attributes_in_every_form(server: Server) -> None:
     assert server.root.put(f"{USERS}/{made['id']}", json=put).json()[OWN] == {"region": "true"}
 
 
-def test_profile_is_kept(server: Server) -> None:
+def test_profile_is_kept(sqlite_server: Server) -> None:
+    server = sqlite_server
     said = {
         "name": {"givenName": "Ann", "familyName": "Lee"},
         "phoneNumbers": [{"type": "work", "value": "1"}],
@@ -205,7 +207,8 @@ def test_group_lives(server: Server) -> None:
     refused(server.root.get(place), 404)
 
 
-def test_group_has_attributes_for_its_members(server: Server) -> None:
+def test_group_has_attributes_for_its_members(sqlite_server: Server) -> None:
+    server = sqlite_server
     define(server, "region")
     ann = create(server, "ann")
     made = create_group(server, "Sales", ann, **{OWN: {"region": "eu"}})
@@ -260,7 +263,8 @@ def test_pages(server: Server) -> None:
     refused(get(USERS, params={"sortBy": "a b"}), 400, "invalidFilter")
 
 
-def test_what_is_answered(server: Server) -> None:
+def test_what_is_answered(sqlite_server: Server) -> None:
+    server = sqlite_server
     made = create(server, name={"givenName": "Ann", "familyName": "Lee"})
     get, place = server.root.get, f"{USERS}/{made['id']}"
     only = get(place, params={"attributes": "userName,name.givenName"}).json()

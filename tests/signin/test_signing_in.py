@@ -282,6 +282,20 @@ def test_suspension_ends_sessions_at_once_and_for_good(server: Server) -> None:
     assert browser.sign_in("ann@example.com").status_code == 200
 
 
+def test_an_identity_provider_ends_sessions(sqlite_server: Server) -> None:
+    users = "/api/scim/v2/Users"
+    browser = visitor(sqlite_server)
+    found = sqlite_server.root.get(users, params={"filter": 'userName eq "ann@example.com"'})
+    user = f"{users}/{found.json()['Resources'][0]['id']}"
+    for active in (False, True):
+        sent = {"Operations": [{"op": "Replace", "path": "active", "value": str(active)}]}
+        assert sqlite_server.root.patch(user, json=sent).status_code == 200
+        assert_error(browser.get(SESSION), 401)
+    assert browser.sign_in("ann@example.com").status_code == 200
+    assert sqlite_server.root.delete(user).status_code == 204
+    assert_error(browser.get(SESSION), 401)
+
+
 def test_a_session_of_somebody_suspended_behind_our_back_does_not_pass(server: Server) -> None:
     browser = visitor(server)
     server.sql("UPDATE users SET disabled_at = '2026-01-01T00:00:00.000Z'")
