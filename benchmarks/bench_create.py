@@ -12,12 +12,14 @@ from support import load, report, servers
 from support.report import Figure, Finding, Options, Target
 
 PATH = "/api/v1/connections"
+# Nothing listens there: each attempt to read the catalog fails at once, which is when the jobs that
+# follow the creates take the most from them.
 BODY = json.dumps(
     {
         "dialect": "postgres",
         "name": "Warehouse",
-        "host": "db.example.com",
-        "port": 5432,
+        "host": "127.0.0.1",
+        "port": 9,
         "database": "shop",
         "username": "reader",
         "passwordUnencrypted": "s3cret",
@@ -30,11 +32,12 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_time
 
 
 def measure(options: Options) -> Iterator[Finding]:
-    """Create: validation, sealed secret, audit row and all; against one row in one transaction."""
+    """Create with everything that follows it by default: validation, sealed secret, audit, schema
+    model, and a job that reads the catalog; against one row in one transaction."""
     rounds, seconds = options.pick((7, 3.0), (2, 0.5))
     with servers.temporary_home() as home:
         token = servers.make_token(home)
-        with servers.dragoman(home, token) as ours:
+        with servers.dragoman(home, token, DRAGOMAN_BUILD_SCHEMA_ON_CREATE="on") as ours:
             ours.call("POST", PATH, json.loads(BODY))
             plan = home / "plan.json"
             plan.write_text(json.dumps(_same_row(home)))

@@ -13,7 +13,7 @@ import pytest
 from dragoman import jobs
 from dragoman.access.principal import OPERATOR
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
-from dragoman.jobs import records
+from dragoman.jobs import records, runtime
 from tests.jobs.waiting import ended, engine_rows, shown, submitted, until
 from tests.support.clients import at_once
 from tests.support.server import Server, running_server, settings_for
@@ -177,6 +177,30 @@ def test_more_jobs_than_run_at_once_all_end(server: Server) -> None:
     made = [submitted(server, "MANY", f"subject {number}") for number in range(12)]
     results = [ended(server, job) for job in made]
     assert [job.result for job in results] == [job.subject for job in made]
+
+
+def test_the_engine_gets_a_long_line_of_jobs_bit_by_bit(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand jobs wait in the store, where they cost nothing."""
+    monkeypatch.setattr(runtime, "AHEAD", 4)
+    go, begun = threading.Event(), list[str]()
+
+    def work(context: jobs.Context, _: Mapping[str, Any]) -> None:
+        begun.append(context.job.subject)
+        go.wait(60)
+
+    server.house.jobs.register("MANY", work)
+    with server.unit() as unit:
+        made = [jobs.submit(unit, "MANY", str(number), {}, OPERATOR) for number in range(20)]
+    server.house.jobs.wake()
+    until(lambda: len(begun) == 4)
+    ahead = engine_rows(server, "SELECT count(*) FROM {}workflow_status")[0][0]
+    go.set()
+    for job in made:
+        ended(server, job)
+    assert 4 <= ahead <= 4 + runtime.AHEAD
+    assert len(begun) == 20
 
 
 def test_no_more_run_at_once_than_the_process_has_room_for(server: Server) -> None:

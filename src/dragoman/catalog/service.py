@@ -67,10 +67,10 @@ def follow_connection(
     """Read the catalog of a connection that is new, restored, or leads to another catalog now."""
     if event is Event.DELETED:
         return
-    known = states.get(unit, connection.id)
-    same = known.reading == reading.fingerprint(connection.settings) and known.failure is None
-    if event is Event.CHANGED and same:
-        return
+    if event is Event.CHANGED:
+        known = states.get(unit, connection.id)
+        if known.reading == reading.fingerprint(connection.settings) and known.failure is None:
+            return
     _submit(unit, principal, connection.id, {"hard_refresh": True})
 
 
@@ -78,5 +78,5 @@ def _submit(
     unit: UnitOfWork, principal: Principal, connection_id: str, arguments: dict[str, Any]
 ) -> Job:
     job = jobs.submit(unit, KIND, connection_id, arguments, principal)
-    states.put(unit, connection_id, job_id=job.id, asked_at=unit.now)
+    states.asked(unit, connection_id, job.id)
     return job

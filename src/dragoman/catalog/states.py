@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 
 from dragoman.catalog.tables import catalog_states as table
 from dragoman.store import UnitOfWork
+from dragoman.store.prepared import PreparedInsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,26 @@ def generation(unit: UnitOfWork, connection_id: str) -> int:
     return unit.db.execute(mine).scalar() or 0
 
 
+def asked(unit: UnitOfWork, connection_id: str, job_id: str) -> None:
+    """Note that a job reads the catalog, or shall."""
+    _ASKED.run(
+        unit,
+        connection_id=connection_id,
+        job_id=job_id,
+        asked_at=unit.now,
+        **_EMPTY,
+    )
+
+
+_EMPTY = {"generation": 0, "tables": 0, "columns": 0}
+_ASKED = PreparedInsert(
+    table,
+    *("connection_id", "job_id", "asked_at", *_EMPTY),
+    conflict="ON CONFLICT (connection_id) DO UPDATE"
+    " SET job_id = excluded.job_id, asked_at = excluded.asked_at",
+)
+
+
 def put(unit: UnitOfWork, connection_id: str, **values: Any) -> None:
     """Set columns of the row, which is made where there is none."""
     for name in ("failure", "notices"):
@@ -63,8 +84,7 @@ def put(unit: UnitOfWork, connection_id: str, **values: Any) -> None:
             values[name] = msgspec.json.encode(values[name]).decode()
     mine = table.c.connection_id == connection_id
     if unit.db.execute(update(table).where(mine).values(values)).rowcount == 0:
-        empty = {"generation": 0, "tables": 0, "columns": 0}
-        unit.db.execute(insert(table).values({**empty, **values, "connection_id": connection_id}))
+        unit.db.execute(insert(table).values({**_EMPTY, **values, "connection_id": connection_id}))
 
 
 def shown(state: State, running: str | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ changes nothing.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from dragoman.jobs.tables import ACTIVE
 from dragoman.jobs.tables import jobs as table
 from dragoman.store import UnitOfWork
 from dragoman.store.metadata import AnyRow
+from dragoman.store.prepared import PreparedInsert
 
 QUEUED, RUNNING, COMPLETED, FAILED = "queued", "running", "completed", "failed"
 _ACTIVE = text(ACTIVE)
@@ -73,22 +74,20 @@ def submit(
     Where the same work on the same subject waits or runs already, that job is given back, with
     the arguments it has. `arguments` are JSON; secrets do not belong there.
     """
-    row = {
-        "kind": kind,
-        "subject": subject,
-        "connection_id": connection_id or subject,
-        "arguments": msgspec.json.encode(dict(arguments)).decode(),
-        "state": QUEUED,
-        "attempts": 0,
-        "created_by": principal.user_id,
-        "created_at": unit.now,
-    }
+    concerned = connection_id or subject
+    asked = dict(arguments)
     while True:
+        made = Job(
+            *(str(uuid.uuid4()), kind, subject, concerned, asked, QUEUED),
+            *(None, None, None, None, None),
+            *(principal.user_id, unit.now, None, None),
+        )
+        # The index over the active ones refuses a second one, whoever was faster.
+        if _insert(unit, made):
+            return made
         found = active(unit, kind, subject)
         if found is not None:
             return found
-        # Another transaction may be faster, and then its job is the one.
-        _insert(unit, {**row, "id": str(uuid.uuid4())})
 
 
 def find(unit: UnitOfWork, job_id: str) -> Job | None:
@@ -104,10 +103,25 @@ def active(unit: UnitOfWork, kind: str, subject: str) -> Job | None:
     return None if row is None else _job(row)
 
 
-def all_active(unit: UnitOfWork) -> list[Job]:
-    """All jobs that wait or run, oldest first."""
-    rows = unit.db.execute(select(table).where(_ACTIVE).order_by(table.c.created_at, table.c.id))
+def active_of(unit: UnitOfWork, job_ids: Collection[str]) -> list[Job]:
+    """Those of the jobs that wait or run."""
+    rows = unit.db.execute(select(table).where(table.c.id.in_(job_ids), _ACTIVE))
     return [_job(row) for row in rows]
+
+
+def running(unit: UnitOfWork) -> list[Job]:
+    """All jobs that run, in whatever process."""
+    return [_job(row) for row in unit.db.execute(_IN_STATE.where(table.c.state == RUNNING))]
+
+
+def waiting(unit: UnitOfWork, most: int) -> list[Job]:
+    """The jobs that wait, oldest first: so many of them at most."""
+    oldest = _IN_STATE.where(table.c.state == QUEUED).order_by(table.c.created_at, table.c.id)
+    return [_job(row) for row in unit.db.execute(oldest.limit(most))]
+
+
+# By the index over the active ones: those that have ended are far more.
+_IN_STATE = select(table).where(_ACTIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +226,28 @@ def _run(job_id: str, runner: str) -> Any:
     return (table.c.id == job_id) & (table.c.runner == runner) & (table.c.state == RUNNING)
 
 
-def _insert(unit: UnitOfWork, row: Mapping[str, Any]) -> None:
-    """Insert the row unless there is an active one of its kind and subject."""
-    if unit.db.dialect.name == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert
-    else:
-        from sqlalchemy.dialects.postgresql import insert
-    unit.db.execute(insert(table).values(row).on_conflict_do_nothing())
+def _insert(unit: UnitOfWork, job: Job) -> bool:
+    """Insert a new job unless there is an active one of its kind and subject; whether it was."""
+    return _INSERT.run(
+        unit,
+        id=job.id,
+        kind=job.kind,
+        subject=job.subject,
+        connection_id=job.connection_id,
+        arguments=msgspec.json.encode(job.arguments).decode(),
+        state=job.state,
+        attempts=0,
+        created_by=job.created_by,
+        created_at=job.created_at,
+    )
+
+
+_INSERT = PreparedInsert(
+    table,
+    *("id", "kind", "subject", "connection_id", "arguments", "state", "attempts"),
+    *("created_by", "created_at"),
+    conflict="ON CONFLICT DO NOTHING",
+)
 
 
 def _job(row: AnyRow) -> Job:

@@ -22,7 +22,7 @@ from dragoman.jobs.context import Context, Function, JobFailed, Keep
 from dragoman.jobs.files import FileLock, beside
 from dragoman.jobs.records import QUEUED, Job
 from dragoman.jobs.running import Run, Unfinished
-from dragoman.store import StoreBusy
+from dragoman.store import StoreBusy, UnitOfWork
 
 if TYPE_CHECKING:
     from dragoman.house import House
@@ -32,11 +32,17 @@ log = structlog.get_logger()
 Duty = Callable[["House"], None]
 
 WATCH_SECONDS = 1.0
+# A thousand jobs asked for within a second are no reason to look a thousand times; while more wait
+# than can be started, the answers to requests come before the pace of short jobs.
+PAUSE_SECONDS = 0.05
+CROWD_SECONDS = 0.25
 CHECK_SECONDS = 30.0
 SWEEP_SECONDS = 600.0
 RETRY_SECONDS = 5.0
 # Jobs that are started where they were asked for; more wait in the shared queue.
 AT_ONCE = 2
+# The engine gets the oldest of what waits, so many at most: what it has costs it processor time.
+AHEAD = 32
 
 
 class Jobs:
@@ -58,6 +64,7 @@ class Jobs:
         self._started: set[str] = set()
         self._suspects: set[str] = set()
         self._due: dict[str, float] = {}
+        self._pause = PAUSE_SECONDS
 
     def register(self, kind: str, function: Function) -> None:
         """Say which function does the work of a kind. It is called with a `Context` and the
@@ -108,6 +115,7 @@ class Jobs:
 
     def _watch(self, house: House) -> None:
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 if self._lock is None or self._lock.take():
                     self._turn(house)
@@ -118,20 +126,26 @@ class Jobs:
                 log.exception("jobs: a turn of the watch failed")
                 self._stopping.wait(RETRY_SECONDS)
             self._wake.wait(WATCH_SECONDS)
+            self._stopping.wait(began + self._pause - time.monotonic())
             self._wake.clear()
 
     def _turn(self, house: House) -> None:
         if self._lock is None and self._is_due("beat", peers.BEAT_SECONDS):
             with house.store.begin() as unit:
                 peers.beat(unit, self._executor)
-        for duty in self._duties:
-            duty(house)
+        if self._is_due("duties", WATCH_SECONDS):
+            for duty in self._duties:
+                duty(house)
+        # Taken first: a run that begins meanwhile is not missed among what is active.
+        runs = dict(self._runs)
         with house.store.look() as unit:
-            active = records.all_active(unit)
-        if active or self._runs:
-            self._hand_over(house, active)
+            active = self._active(unit, {*self._given, *runs})
+        if active or runs:
+            self._hand_over(house, active, runs)
+        crowd = any(job.state == QUEUED and job.id not in self._started for job in active)
+        self._pause = CROWD_SECONDS if crowd else PAUSE_SECONDS
         if self._engine is not None:
-            self._engine.hurry(any(job.state == QUEUED for job in active))
+            self._engine.hurry(crowd)
         if self._is_due("sweep", SWEEP_SECONDS):
             self._sweep(house)
 
@@ -142,13 +156,21 @@ class Jobs:
         self._due[duty] = now + seconds
         return True
 
-    def _hand_over(self, house: House, active: list[Job]) -> None:
+    def _active(self, unit: UnitOfWork, known: set[str]) -> list[Job]:
+        """The jobs that the engine has, and those that it may have next, oldest first."""
+        found = records.active_of(unit, known)
+        if sum(job.state == QUEUED for job in found) >= AHEAD // 2:
+            return found
+        more = [*records.running(unit), *records.waiting(unit, AHEAD)]
+        return list({job.id: job for job in (*found, *more)}.values())
+
+    def _hand_over(self, house: House, active: list[Job], runs: Mapping[str, Run]) -> None:
         """Give the engine what it does not have yet, and end runs whose job has ended."""
         engine = self._engine or self._launch(house)
         ids = {job.id for job in active}
         self._given &= ids
         self._started &= ids
-        for job_id, run in list(self._runs.items()):
+        for job_id, run in runs.items():
             if job_id not in ids:
                 run.stop()
         for job in active:

@@ -12,6 +12,7 @@ from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, NotFound
 from dragoman.connections import service as connections
+from dragoman.connections.events import Event
 from dragoman.models import names
 from dragoman.models.access import check
 from dragoman.models.records import INSERT, ROWS, Kind, Model, load, model_of
@@ -50,10 +51,10 @@ def create(unit: UnitOfWork, principal: Principal, wanted: NewModel) -> Model:
 
 
 def follow_connection(
-    unit: UnitOfWork, principal: Principal, connection: connections.Connection, _event: object
+    unit: UnitOfWork, principal: Principal, connection: connections.Connection, event: Event
 ) -> None:
     """Keep the schema model of a connection: there from the start, with the connection's name."""
-    found = load(unit, connection.id)
+    found = None if event is Event.CREATED else load(unit, connection.id)
     if found is None:
         _insert_row(unit, principal, _schema_of(unit, connection), None)
     elif found.name != connection.name:

@@ -73,7 +73,7 @@ class Store:
         so work changes nothing but the store.
         """
         if self._writer is not None:
-            return await asyncio.wrap_future(self._writer.submit(work, origin))
+            return await self._writer.submit(work, origin)
         return await self._on_thread(self._run, work, origin)
 
     @contextmanager

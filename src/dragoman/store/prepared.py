@@ -7,37 +7,44 @@ as usual.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from operator import attrgetter, methodcaller
+from typing import Any, TypeVar
 
 from sqlalchemy import Dialect, Insert, Select, Table, insert
 from sqlalchemy.exc import DBAPIError
 
 from dragoman.store.work import UnitOfWork
 
+T = TypeVar("T")
 Statement = Select[*tuple[Any, ...]] | Insert
 # SQL, and the order of its parameters where the driver takes them by position.
 Compiled = tuple[str, tuple[str, ...] | None]
+
+_ROWS: Callable[[Any], list[tuple[Any, ...]]] = methodcaller("fetchall")
+_COUNT: Callable[[Any], int] = attrgetter("rowcount")
 
 
 class _Compiled:
     """A statement in the text of each engine it was asked for."""
 
-    def __init__(self, statement: Statement, columns: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, statement: Statement, columns: tuple[str, ...] | None = None, ending: str = ""
+    ) -> None:
         self._statement = statement
         self._columns = columns
+        self._ending = ending
         self._texts: dict[str, Compiled] = {}
 
-    @contextmanager
-    def execute(self, unit: UnitOfWork, values: dict[str, Any]) -> Generator[Any]:
-        """A cursor that ran the statement. Raises SQLAlchemy's `DBAPIError`, as others do."""
+    def execute(self, unit: UnitOfWork, values: dict[str, Any], outcome: Callable[[Any], T]) -> T:
+        """Run the statement; what `outcome` takes from the cursor. Raises SQLAlchemy's
+        `DBAPIError`, as others do."""
         dialect = unit.db.dialect
         sql, order = self._texts.get(dialect.name) or self._compile(dialect)
-        cursor = unit.db.connection.cursor()
+        cursor: Any = unit.db.connection.cursor()
         try:
             cursor.execute(sql, values if order is None else [values[name] for name in order])
-            yield cursor
+            return outcome(cursor)
         except dialect.loaded_dbapi.Error as error:
             raise DBAPIError.instance(sql, None, error, type(error)) from error
         finally:
@@ -47,7 +54,7 @@ class _Compiled:
         columns = None if self._columns is None else list(self._columns)
         compiled: Any = self._statement.compile(dialect=dialect, column_keys=columns)
         order = tuple(compiled.positiontup) if compiled.positional else None
-        self._texts[dialect.name] = str(compiled), order
+        self._texts[dialect.name] = f"{compiled} {self._ending}".rstrip(), order
         return self._texts[dialect.name]
 
 
@@ -60,8 +67,7 @@ class Prepared:
 
     def all(self, unit: UnitOfWork, **values: Any) -> list[tuple[Any, ...]]:
         """All rows."""
-        with self._compiled.execute(unit, values) as cursor:
-            return list(cursor.fetchall())
+        return self._compiled.execute(unit, values, _ROWS)
 
     def first(self, unit: UnitOfWork, **values: Any) -> tuple[Any, ...] | None:
         """The first row, or None."""
@@ -69,12 +75,12 @@ class Prepared:
 
 
 class PreparedInsert:
-    """An INSERT of one row into the named columns."""
+    """An INSERT of one row into the named columns. `conflict`: its ON CONFLICT clause, in words
+    that both engines know."""
 
-    def __init__(self, table: Table, *columns: str) -> None:
-        self._compiled = _Compiled(insert(table), columns)
+    def __init__(self, table: Table, *columns: str, conflict: str = "") -> None:
+        self._compiled = _Compiled(insert(table), columns, conflict)
 
-    def run(self, unit: UnitOfWork, **row: Any) -> None:
-        """Insert the row; every column has a value."""
-        with self._compiled.execute(unit, row):
-            pass
+    def run(self, unit: UnitOfWork, **row: Any) -> bool:
+        """Insert the row; every column has a value. Whether a row was written."""
+        return self._compiled.execute(unit, row, _COUNT) > 0

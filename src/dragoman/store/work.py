@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -25,8 +25,9 @@ class UnitOfWork:
     db: Connection
     moment: datetime
     origin: Origin
+    # The time in the stored form; the same for all rows that the unit writes.
+    now: str = field(init=False)
 
-    @property
-    def now(self) -> str:
-        """The unit's time in the stored form; the same for all rows it writes."""
-        return clock.wire(self.moment)
+    def __post_init__(self) -> None:
+        """Put the time into words once: each row asks for it."""
+        object.__setattr__(self, "now", clock.wire(self.moment))

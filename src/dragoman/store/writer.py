@@ -7,11 +7,12 @@ answered before the commit that holds it is on the disk.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,7 @@ QUEUE_SECONDS = 5.0
 class _Job:
     work: Callable[[UnitOfWork], Any]
     origin: Origin
-    future: Future[Any] = field(default_factory=Future[Any])
+    future: asyncio.Future[Any]
     asked: float = field(default_factory=time.monotonic)
     result: Any = None
     error: BaseException | None = None
@@ -46,7 +47,9 @@ class _Job:
             self.error = error
 
     def answer(self, failed: BaseException | None) -> None:
-        """Tell the asker; `failed` is why the commit did not come about."""
+        """Tell the asker, on its loop; `failed` is why the commit did not come about."""
+        if self.future.done():  # given up meanwhile
+            return
         error = self.error or failed
         if error is not None:
             self.future.set_exception(error)
@@ -55,7 +58,7 @@ class _Job:
 
 
 class Writer:
-    """Takes units of work from any thread and runs them in order."""
+    """Takes units of work from event loops and runs them in order."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -64,10 +67,10 @@ class Writer:
         self._thread.start()
         self._connection: Connection | None = None
 
-    def submit(self, work: Callable[[UnitOfWork], Any], origin: Origin) -> Future[Any]:
+    def submit(self, work: Callable[[UnitOfWork], Any], origin: Origin) -> asyncio.Future[Any]:
         """The work's outcome, known once it is on the disk. Its errors come as they were raised,
         those of the store as `StoreBusy`."""
-        job = _Job(work, origin)
+        job = _Job(work, origin, asyncio.get_running_loop().create_future())
         self._jobs.put(job)
         return job.future
 
@@ -80,12 +83,9 @@ class Writer:
         ending = False
         while not ending:
             jobs, ending = self._next_jobs()
-            live = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-            if not live:
-                continue
-            failed = self._commit(live)
-            for job in live:
-                job.answer(failed)
+            live = [job for job in jobs if not job.future.cancelled()]
+            if live:
+                _answer(live, self._commit(live))
         if self._connection is not None:
             self._connection.close()
 
@@ -139,3 +139,16 @@ class Writer:
             options = {"isolation_level": "AUTOCOMMIT"}
             self._connection = self._engine.connect().execution_options(**options)
         return self._connection
+
+
+def _answer(jobs: list[_Job], failed: BaseException | None) -> None:
+    """Tell all askers of a commit at once: waking a loop costs a system call."""
+    for loop in {job.future.get_loop() for job in jobs}:
+        mine = [job for job in jobs if job.future.get_loop() is loop]
+        with contextlib.suppress(RuntimeError):  # a loop that is closed waits for nothing
+            loop.call_soon_threadsafe(_tell, mine, failed)
+
+
+def _tell(jobs: list[_Job], failed: BaseException | None) -> None:
+    for job in jobs:
+        job.answer(failed)

@@ -33,12 +33,13 @@ _NEW_KEY_FIX = "make one with `openssl rand -base64 32`."
 class Key:
     """One 256-bit key-encryption key. It has an id and derives keys; it never shows itself."""
 
-    __slots__ = ("_material", "id")
+    __slots__ = ("_derived", "_material", "id")
 
     def __init__(self, material: bytes) -> None:
         """Takes exactly 32 bytes; raises `KeyRingError` for another length or a guessable key."""
         _refuse_weak(material)
         self._material = material
+        self._derived: dict[str, bytes] = {}
         self.id = hashlib.sha256(material).hexdigest()[:8]
 
     @classmethod
@@ -59,10 +60,15 @@ class Key:
         return SecretStr(base64.b64encode(self._material).decode())
 
     def derive(self, purpose: str) -> bytes:
-        """A 32-byte key for one purpose, by HKDF-SHA-256 with the purpose as `info`."""
-        return HKDF(SHA256(), KEY_BYTES, salt=None, info=f"dragoman/{purpose}".encode()).derive(
-            self._material
-        )
+        """A 32-byte key for one purpose, by HKDF-SHA-256 with the purpose as `info`.
+
+        Kept, since the key itself is; purposes are few.
+        """
+        kept = self._derived.get(purpose)
+        if kept is None:
+            hkdf = HKDF(SHA256(), KEY_BYTES, salt=None, info=f"dragoman/{purpose}".encode())
+            kept = self._derived[purpose] = hkdf.derive(self._material)
+        return kept
 
     def __repr__(self) -> str:
         return f"Key({self.id})"

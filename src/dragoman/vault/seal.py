@@ -60,11 +60,15 @@ class _Sealed:
 
     @classmethod
     def parse(cls, text: str) -> _Sealed:
+        key_id, *parts = cls.split(text)
+        return cls(key_id, *map(_decode, parts))
+
+    @staticmethod
+    def split(text: str) -> tuple[str, ...]:
         match = _SEALED.fullmatch(text)
         if match is None:
             raise Damaged("A stored secret is not in the sealed form.")
-        key_id, *parts = match.groups()
-        return cls(key_id, *map(_decode, parts))
+        return match.groups()
 
     def render(self) -> str:
         parts = map(_encode, (self.wrapped, self.nonce, self.ciphertext))
@@ -121,7 +125,7 @@ class Vault:
 
     def key_id(self, sealed: str) -> str:
         """The id of the key that wraps this sealed text. Raises `Damaged`."""
-        return _Sealed.parse(sealed).key_id
+        return _Sealed.split(sealed)[0]
 
     def fingerprint(self, data: bytes, purpose: str) -> str:
         """`<key id>.<hex>`: an HMAC-SHA-256 of the data that shows nothing without the ring.
