@@ -465,3 +465,14 @@ def test_earlier_periods_stand_beside_the_question(database: Any) -> None:
     }
     found = [tuple(row.values()) for row in answered(database, question)]
     assert found == [(date(2026, 2, 1), 30, 0), (date(2026, 2, 1), 10, 1)]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "table", "said"), [("databricks", "a${b}", r"\${"), ("oracle", 'a"b', "quote")]
+)
+def test_a_name_that_the_database_cannot_say_is_refused(
+    dialect: str, table: str, said: str
+) -> None:
+    layer = MemoryLayer({"t": {"table_name": table, "dimensions": {"x": {}}}}, [])
+    with pytest.raises(PlanError, match=said):
+        ask(layer, {"table": "t", "fields": ["t.x"]}, asking(dialect))

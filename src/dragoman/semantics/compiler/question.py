@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from dragoman.dialects.sql.functions import NotExpressible
 from dragoman.semantics.compiler.access import Access
 from dragoman.semantics.compiler.asking import Asking
 from dragoman.semantics.compiler.compiled import Compiled, Earlier, Total, TotalKind
@@ -77,6 +78,12 @@ class Question:
 
     def compile(self) -> Compiled:
         """All statements of the question. Raises `PlanError`."""
+        try:
+            return self._compiled()
+        except NotExpressible as problem:
+            raise PlanError(f"This database has no way to say it: {problem}.") from None
+
+    def _compiled(self) -> Compiled:
         groups, measured = self._selected()
         pivots = frozenset(self.query.pivots) - set(self.missing)
         plan = self._plan(groups, measured, pivots)
