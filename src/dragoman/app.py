@@ -57,8 +57,8 @@ from dragoman.scim import group_routes as scim_group_routes
 from dragoman.scim import requests as scim
 from dragoman.scim import user_routes as scim_user_routes
 from dragoman.settings import Settings
+from dragoman.signin import embed_routes, second_factor_routes
 from dragoman.signin import routes as signin_routes
-from dragoman.signin import second_factor_routes
 from dragoman.signin import service as signin
 from dragoman.signin.sessions import SessionDirectory
 from dragoman.store import Store, StoreBusy
@@ -89,6 +89,7 @@ RESOURCES = (
     key_routes.ROUTES,
     signin_routes.ROUTES,
     second_factor_routes.ROUTES,
+    embed_routes.ROUTES,
     attribute_routes.ROUTES,
     email_only_routes.ROUTES,
     scim_user_routes.ROUTES,

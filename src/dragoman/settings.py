@@ -72,6 +72,10 @@ class Settings:
     second_factor: Literal["optional", "required"] = _setting(
         "optional", "Whether everybody with a password kept here needs one-time codes as well."
     )
+    embed_secrets: SecretStr = _setting(
+        _NONE, "Secrets (32 random characters, commas between) that sign embedding; empty is none."
+    )
+    embed_session_hours: int = _setting(24, "Age at which the session of an embed user ends.")
     session_idle_minutes: int = _setting(480, "A session that makes no request for so long ends.")
     session_hours: int = _setting(168, "Age at which a session ends, whatever it does.")
     smtp_host: str = _setting("", "Mail server for invitations and links; empty sends no mail.")

@@ -26,6 +26,7 @@ PUBLIC = {
     # Where people sign in; what these do without a session is tested in tests/signin.
     "/signin", "/signin/{file}", "/api/v1/session", "/api/v1/session/ways",
     "/api/v1/session/forgotten", "/api/v1/session/link",
+    "/embed/login", "/embed/sso/redeem-session",  # signed by the application
 }  # fmt: skip
 CHANGING = {
     "/api/webhooks/model/{modelId}", "/api/v1/session", "/api/v1/session/forgotten",

@@ -91,7 +91,13 @@ class World:
         path = route.path
         for name in route.path_names:
             path = path.replace(f"{{{name}}}", self._named(route, name, when, head))
-        queries = {"modelsYamlDelete": "?fileName=t.topic", "queryWait": f"?jobIds={uuid.uuid4()}"}
+        # Without a signature the first would be a 401.
+        queries = {
+            "embedLogin": "?x=",
+            "embedRedeem": "?x=",
+            "modelsYamlDelete": "?fileName=t.topic",
+            "queryWait": f"?jobIds={uuid.uuid4()}",
+        }
         sent = self._body(route, when, head) if route.body is not None else None
         signed = {"X-Gitlab-Token": self.names["webhook secret"]}
         headers = signed if route.operation_id == "modelsGitWebhook" else {}
@@ -127,6 +133,8 @@ class World:
         special: dict[str, Any] = {
             "apiKeysCreate": {"name": "n", "type": "organization" if is_key else "personal"},
             "apiKeysUpdate": {"enabled": True},
+            "embedSsoGenerateSession": {},
+            "embedSsoGenerateSessionUnstable": {},
             "sessionCreate": {},  # a wrong password would be a 401
             "connectionsCreate": body("postgres"),
             "connectionsTestBody": body("postgres", host="localhost"),

@@ -20,6 +20,7 @@ class Permission(StrEnum):
     SIGNED_IN = "signed_in"
     SESSION_OWN = "session:own"
     SESSION_END = "session:end"
+    EMBED = "embed"
     CONNECTIONS_CREATE = "connections:create"
     CONNECTIONS_LIST = "connections:list"
     CONNECTIONS_READ = "connections:read"
@@ -130,6 +131,7 @@ RULES: dict[Permission, Rule] = {
     Permission.EMAIL_ONLY_READ: Rule(),
     Permission.EMAIL_ONLY_MANAGE: Rule(key=True),
     Permission.SCIM: Rule(key=True),
+    Permission.EMBED: Rule(key=True),
 }
 # The permission by which a thing is seen at all.
 SEEING = {
@@ -139,8 +141,10 @@ SEEING = {
 
 # No narrowing takes these away: they show nothing of a connection.
 ALWAYS = frozenset((Permission.PUBLIC, Permission.SIGNED_IN))
-# All that somebody may do whose second factor is demanded and not set up yet.
-ENROLLING = ALWAYS | {Permission.SESSION_OWN, Permission.SESSION_END}
+# All that somebody may do whose second factor is demanded and not set up yet; and an embed user,
+# whom no operation lets in (contract §1.2).
+_CONFINED = (PrincipalKind.ENROLLING, PrincipalKind.EMBED)
+CONFINED = ALWAYS | {Permission.SESSION_OWN, Permission.SESSION_END}
 # What other permissions lead through. A narrowed token has it there, though not by itself.
 _PASSED = ALWAYS | {Permission.CONNECTIONS_READ, Permission.MODELS_READ}
 
@@ -148,8 +152,8 @@ _PASSED = ALWAYS | {Permission.CONNECTIONS_READ, Permission.MODELS_READ}
 def admits(principal: Principal, permission: Permission) -> bool:
     """Whether the principal may come as far as the service, before any resource is known."""
     rule, scope = RULES[permission], principal.scope
-    if principal.kind is PrincipalKind.ENROLLING:
-        return permission in ENROLLING
+    if principal.kind in _CONFINED:
+        return permission in CONFINED
     if scope is not None and permission not in ALWAYS:
         if not scope.permits(permission):
             return False
@@ -163,8 +167,8 @@ def admits(principal: Principal, permission: Permission) -> bool:
 def allow(principal: Principal, permission: Permission, role: Role) -> bool:
     """Whether the principal, who has `role` on the resource, has the permission on it."""
     rule, scope = RULES[permission], principal.scope
-    if principal.kind is PrincipalKind.ENROLLING:
-        return permission in ENROLLING
+    if principal.kind in _CONFINED:
+        return permission in CONFINED
     if scope is not None and permission not in _PASSED and not scope.permits(permission):
         return False
     if rule.key:

@@ -10,12 +10,14 @@ from dragoman.access.scope import Scope
 
 class PrincipalKind(StrEnum):
     """Organization key, personal token, a person's session in a browser, one that may do nothing
-    before its second factor is set up, or the operator on the server's own command line."""
+    before its second factor is set up, one of an embed user, or the operator on the
+    server's own command line."""
 
     ORGANIZATION = "organization"
     PERSONAL = "personal"
     SESSION = "session"
     ENROLLING = "enrolling"
+    EMBED = "embed"
     OPERATOR = "operator"
 
 
@@ -41,7 +43,7 @@ class Principal:
     @property
     def is_session(self) -> bool:
         """Whether somebody signed in with a browser."""
-        return self.kind in (PrincipalKind.SESSION, PrincipalKind.ENROLLING)
+        return self.kind in (PrincipalKind.SESSION, PrincipalKind.ENROLLING, PrincipalKind.EMBED)
 
     def narrowed(self, scope: Scope | None) -> Principal:
         """The principal with a narrowed token. On some connections only, an admin of the

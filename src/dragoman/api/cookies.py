@@ -23,7 +23,8 @@ from dragoman.secret import SecretStr
 from dragoman.settings import Settings
 
 NAME = "dragoman_session"
-SECURE_NAME = f"__Host-{NAME}"
+EMBED_NAME = "dragoman_embed"
+SECURE_PREFIX = "__Host-"
 """Browsers take a name of this form from its own host only, with `Secure` and for all paths."""
 HEADER = "X-CSRF-Token"
 _SAFE = frozenset({"GET", "HEAD"})
@@ -34,13 +35,26 @@ def sent(request: Request, settings: Settings) -> SecretStr | None:
     """The session's secret that the browser sent; None when it sent none."""
     if "cookie" not in request.headers:
         return None
-    value = request.cookies.get(_name(is_secure(request, settings)))
+    secure = is_secure(request, settings)
+    names = (_name(secure), _name(secure, EMBED_NAME))
+    value = next((v for v in map(request.cookies.get, names) if v), None)
     return SecretStr(value) if value else None
 
 
 def give(response: Response, secret: SecretStr, seconds: int, *, secure: bool) -> None:
     """Have the browser keep the session's secret where no script reads it."""
     _set(response, _name(secure), secret.reveal(), seconds, secure=secure)
+
+
+def give_embedded(response: Response, secret: SecretStr, seconds: int, *, secure: bool) -> None:
+    """As `give`, for a page inside a page of another site: a cookie of another name, so that it
+    takes no person's session away, kept apart for each such site (CHIPS)."""
+    name = _name(secure, EMBED_NAME)
+    _set(response, name, secret.reveal(), seconds, secure=secure)
+    if secure:
+        key, value = response.raw_headers.pop()
+        value = value.replace(b"SameSite=lax", b"SameSite=none") + b"; Partitioned"
+        response.raw_headers.append((key, value))
 
 
 def take_back(response: Response, *, secure: bool) -> None:
@@ -90,8 +104,8 @@ def _is_own(origin: str, request: Request, settings: Settings) -> bool:
     return same_public or parts.netloc == request.headers.get("host")
 
 
-def _name(secure: bool) -> str:
-    return SECURE_NAME if secure else NAME
+def _name(secure: bool, name: str = NAME) -> str:
+    return f"{SECURE_PREFIX}{name}" if secure else name
 
 
 def _set(response: Response, name: str, value: str, seconds: int, *, secure: bool) -> None:

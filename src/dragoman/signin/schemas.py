@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from dragoman.signin.sessions import Session
@@ -39,6 +41,25 @@ class RecoveryCodes(msgspec.Struct, rename="camel"):
 
     recovery_codes: list[str]
     csrf_token: str
+
+
+class EmbedVisitor(msgspec.Struct, rename="camel"):
+    """Whom an application lets in."""
+
+    external_id: str
+    name: str
+    content_path: str | None = None
+    email: str | None = None
+    entity: str | None = None
+    groups: list[str] | None = None
+    connection_roles: dict[str, str] | None = None
+    user_attributes: dict[str, Any] | None = None
+
+
+class EmbedSession(msgspec.Struct, rename="camel"):
+    """A session that waits to be redeemed."""
+
+    session_id: str
 
 
 class Forgotten(msgspec.Struct, forbid_unknown_fields=True):

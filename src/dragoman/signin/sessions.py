@@ -22,7 +22,7 @@ from dragoman.identity.service import Kind, User
 from dragoman.secret import SecretStr
 from dragoman.settings import Settings
 from dragoman.signin import throttle, totp
-from dragoman.signin.tables import links, sessions
+from dragoman.signin.tables import embed_nonces, embed_pending, links, sessions
 from dragoman.store import Store, UnitOfWork
 from dragoman.store.prepared import Prepared
 
@@ -50,13 +50,15 @@ def open_session(
     is good for setting up a second factor only."""
     secret = SecretStr(secrets.token_urlsafe(32))
     principal = _principal(str(uuid.uuid4()), user, enrolling)
+    embedded = principal.kind is PrincipalKind.EMBED
+    hours = settings.embed_session_hours if embedded else settings.session_hours
     row = {
         "id": principal.token_id,
         "digest": _digest(secret.reveal()),
         "user_id": user.id,
         "created_at": unit.now,
         "seen_at": unit.now,
-        "expires_at": clock.wire(unit.moment + timedelta(hours=settings.session_hours)),
+        "expires_at": clock.wire(unit.moment + timedelta(hours=hours)),
         "address": unit.origin.address,
         "agent": _printable(agent),
         "enrolling": enrolling,
@@ -186,11 +188,15 @@ def tidy(unit: UnitOfWork, settings: Settings) -> None:
     over = (sessions.c.expires_at <= unit.now) | (sessions.c.seen_at <= _idle(unit, settings))
     unit.db.execute(delete(sessions).where(over))
     unit.db.execute(delete(links).where(links.c.expires_at <= unit.now))
+    unit.db.execute(delete(embed_pending).where(embed_pending.c.expires_at <= unit.now))
+    unit.db.execute(delete(embed_nonces).where(embed_nonces.c.expires_at <= unit.now))
     throttle.forget(unit)
 
 
 def _principal(session_id: str, user: User, enrolling: bool) -> Principal:
     kind = PrincipalKind.ENROLLING if enrolling else PrincipalKind.SESSION
+    if user.kind == Kind.EMBED:
+        kind = PrincipalKind.EMBED
     return Principal(kind, user.email, session_id, user.id, user.organization_admin)
 
 

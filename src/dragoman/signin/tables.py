@@ -57,6 +57,24 @@ links = Table(
     Column("expires_at", Time, nullable=False),
 )
 
+# Sessions of the first of two steps of embedding.
+embed_pending = Table(
+    "signin_embed_pending",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("user_id", Id, ForeignKey(_USER, ondelete="CASCADE"), nullable=False),
+    Column("content_path", Text, nullable=False),
+    Column("expires_at", Time, nullable=False),
+)
+
+# Nonces that were used. Those of addresses that never end are kept for good.
+embed_nonces = Table(
+    "signin_embed_nonces",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("expires_at", Time),
+)
+
 # By a digest of the e-mail address, so that an address nobody has is throttled alike.
 failures = Table(
     "signin_failures",

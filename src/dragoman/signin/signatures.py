@@ -1,0 +1,95 @@
+"""Signed addresses by which an application lets its users in (contract §5.13). Pure.
+
+    v0   every value in the query; HMAC-SHA-256 over the login address, the required values and the
+         optional ones that are there, a line each
+    v1   `payload`: JSON, deflated, in base64url; HMAC-SHA-256 over its text; it ends at `exp`
+
+Signatures are base64url, with padding or without.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from dragoman.api.errors import BadRequest
+from dragoman.secret import SecretStr
+
+REQUIRED = ("contentPath", "externalId", "name", "nonce")
+OPTIONAL = (
+    "accessBoost", "connectionRoles", "customTheme", "customThemeId", "email", "entity",
+    "entityFolderContentRole", "entityFolderGroupContentRole", "entityFolderLabel",
+    "entityGroupLabel", "filterSearchParam", "groups", "linkAccess", "mode", "modelRoles",
+    "prefersDark", "preserveEntityFolderContentRole", "theme", "uiSettings", "userAttributes",
+)  # fmt: skip
+# Values that are JSON inside their text.
+_JSON = frozenset(("connectionRoles", "customTheme", "groups", "modelRoles", "uiSettings",
+                   "userAttributes"))  # fmt: skip
+_OBJECT, _LIST = re.compile(r"\{.*\}"), re.compile(r"\[.*\]")
+_FORMS = {
+    "prefersDark": re.compile("true|false|system"),
+    "mode": re.compile("APPLICATION|SINGLE_CONTENT"),
+    "email": re.compile(r"[^@{}\[\]]+@[^@{}\[\]]+"),
+    "groups": _LIST,
+    **dict.fromkeys(("connectionRoles", "modelRoles", "userAttributes", "uiSettings"), _OBJECT),
+    "customTheme": _OBJECT,
+}
+_MOST_BYTES = 100_000
+
+
+def login_text(address: str, given: Mapping[str, str]) -> str:
+    """The text that a v0 address signs. Raises `KeyError` for a missing required value."""
+    present = [given[name] for name in OPTIONAL if name in given]
+    return "\n".join([address, *(given[name] for name in REQUIRED), *present])
+
+
+def redeem_text(address: str, given: Mapping[str, str]) -> str:
+    """The text that signs the second of two steps."""
+    present = [given[name] for name in ("prefersDark", "theme") if name in given]
+    return "\n".join([address, given["nonce"], given["sessionId"], *present])
+
+
+def sign(secret: SecretStr, text: str) -> str:
+    """The signature of a text, without padding."""
+    made = hmac.digest(secret.reveal().encode(), text.encode(errors="surrogatepass"), "sha256")
+    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+
+
+def is_signed(secrets: tuple[SecretStr, ...], text: str, signature: str) -> bool:
+    """Whether one of the secrets made this signature of the text."""
+    sent = signature.rstrip("=").encode(errors="replace")
+    right = [hmac.compare_digest(sign(secret, text).encode(), sent) for secret in secrets]
+    return any(right)
+
+
+def values(given: Mapping[str, str]) -> dict[str, Any]:
+    """The values of a v0 query, those that are JSON decoded. Raises `BadRequest`."""
+    found: dict[str, Any] = {}
+    for name, text in given.items():
+        form = _FORMS.get(name)
+        # The text that is signed has no names: a value must not pass for another's.
+        if not text.isprintable() or (form is not None and not form.fullmatch(text)):
+            raise BadRequest(f"Bad Request: {name}: it has not the form of such a value")
+        try:
+            found[name] = msgspec.json.decode(text) if name in _JSON and text else text
+        except msgspec.DecodeError:
+            raise BadRequest(f"Bad Request: {name}: it is no JSON") from None
+    return found
+
+
+def payload_values(payload: str) -> dict[str, Any]:
+    """The values of a v1 payload, whose signature was checked before. Raises `BadRequest`."""
+    try:
+        packed = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+        text = unpacker.decompress(packed, _MOST_BYTES)
+        found = msgspec.json.decode(text, type=dict[str, Any])
+    except (ValueError, zlib.error, msgspec.DecodeError):
+        raise BadRequest("Bad Request: payload: it cannot be read") from None
+    return found
