@@ -213,6 +213,15 @@ def test_email_only_users(server: Server) -> None:
     assert root.get(EMAIL_ONLY, params={"email": "a@x.com"}).json()["records"] == []
 
 
+def test_nobody_finds_an_email_only_user_to_sign_in(sqlite_server: Server) -> None:
+    sqlite_server.root.post(EMAIL_ONLY, json={"email": "a@x.com"})
+    with sqlite_server.unit() as unit:
+        assert service.find_user(unit, "a@x.com") is None
+        # Whoever is invited becomes a member.
+        assert service.create_user(unit, OPERATOR, "a@x.com").kind == "member"
+        assert service.find_user(unit, "a@x.com") is not None
+
+
 def test_email_only_users_that_are_refused(sqlite_server: Server) -> None:
     define(sqlite_server, "region")
     define(sqlite_server, "stores", multiple_values=True)

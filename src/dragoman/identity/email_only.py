@@ -13,7 +13,7 @@ from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest
 from dragoman.identity.attribute_values import Texts, set_attributes, values_of_users
 from dragoman.identity.tables import users
-from dragoman.identity.users import Kind, User, create_user, find_user
+from dragoman.identity.users import Kind, User, create_user, find_address
 from dragoman.store import UnitOfWork
 
 
@@ -33,7 +33,7 @@ def save_email_only(
     Raises `BadRequest` for a bad or a member's address and for values that an attribute does not
     take.
     """
-    user = find_user(unit, email)
+    user = find_address(unit, email)
     if user is None:
         user = create_user(unit, actor, email, kind=Kind.EMAIL_ONLY)
     elif user.kind != Kind.EMAIL_ONLY:

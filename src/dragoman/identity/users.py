@@ -168,6 +168,13 @@ def touch(unit: UnitOfWork, user_id: str) -> None:
 
 
 def find_user(unit: UnitOfWork, email: str) -> User | None:
+    """The member with this address, in any case. Others have no password, session or token, so
+    whoever looks for somebody to give one to does not find them."""
+    user = find_address(unit, email)
+    return user if user is not None and user.kind == Kind.MEMBER else None
+
+
+def find_address(unit: UnitOfWork, email: str) -> User | None:
     """The member or e-mail-only user with this address, in any case."""
     row = _BY_EMAIL.first(unit, email=email.strip().lower())
     return user_from(row) if row else None
