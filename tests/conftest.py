@@ -6,9 +6,9 @@ An engine that this machine lacks makes the test skip, and the closing lines of 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -17,6 +17,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from dragoman.secret import SecretStr
 from tests.support import engines
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.engines import Engine
@@ -30,6 +31,24 @@ if TYPE_CHECKING:
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# Files that take longest, in that order: begun last, one would keep one process busy at the end.
+LONGEST = (
+    "tests/engines/test_conformance.py",
+    "tests/faults/test_jobs.py",
+    "tests/faults/test_rotation.py",
+    "tests/security/test_canaries.py",
+    "tests/contract/test_openapi.py",
+    "tests/semantics/compiler/test_oracle.py",
+    "tests/cli/test_demo.py",
+    "tests/faults/test_crash.py",
+    "tests/git/test_sync.py",
+    "tests/git/test_branches.py",
+    "tests/jobs/test_jobs.py",
+    "tests/security/test_who_sees_what.py",
+    "tests/engines/test_catalog.py",
+    "tests/api/test_dispatch.py",
+)
 
 ENGINES_TESTED = pytest.StashKey[dict[str, str]]()
 
@@ -115,19 +134,40 @@ def redis_server(start_engine: Callable[..., Engine]) -> Engine:
     return start_engine("redis", engines.run_redis)
 
 
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server: Engine) -> str:
+    """The name of a migrated PostgreSQL store, to be copied."""
+    from tests.support import stores
+
+    name = "store_migrated"
+    engines.create_database(postgres_server, name)
+    stores.migrate(SecretStr(postgres_server.url("postgresql+psycopg", name)))
+    return name
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty store; each test that takes it runs on SQLite and on PostgreSQL."""
+    """The address of a migrated store without rows; each test that takes it runs on SQLite and on
+    PostgreSQL."""
+    from tests.support import stores
+
+    if request.param == "sqlite":
+        stores.lay(tmp_path / "store.db")
+        yield f"sqlite:///{tmp_path / 'store.db'}"
+        return
+    template: str = request.getfixturevalue("migrated_database")
+    with engines.database(request.getfixturevalue("postgres_server"), template) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """As `store_url`, with no table in it: for tests of what a first start does."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'store.db'}"
         return
-    server: Engine = request.getfixturevalue("postgres_server")
-    name = f"store_{uuid.uuid4().hex}"
-    engines.create_database(server, name)
-    try:
-        yield server.url("postgresql", name)
-    finally:
-        engines.drop_database(server, name)
+    with engines.database(request.getfixturevalue("postgres_server")) as url:
+        yield url
 
 
 @pytest.fixture
@@ -150,6 +190,25 @@ def sqlite_server(tmp_path: Path) -> Iterator[Server]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[ENGINES_TESTED] = {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Search for no garbage among the million objects that a collected suite is, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -11,9 +11,9 @@ from tests.cli.conftest import Run
 
 
 @pytest.fixture
-def elsewhere(store_url: str, home: object, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("DRAGOMAN_DATABASE_URL", store_url)
-    return store_url
+def elsewhere(empty_store_url: str, home: object, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("DRAGOMAN_DATABASE_URL", empty_store_url)
+    return empty_store_url
 
 
 @pytest.mark.usefixtures("elsewhere")

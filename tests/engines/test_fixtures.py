@@ -106,8 +106,8 @@ def test_redis_wants_the_password(redis_server: Engine) -> None:
         stranger.ping()
 
 
-def test_store_url_is_an_empty_store(store_url: str) -> None:
-    engine = create_engine(store_url.replace("postgresql://", "postgresql+psycopg://"))
+def test_store_url_is_an_empty_store(empty_store_url: str) -> None:
+    engine = create_engine(empty_store_url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE first (id INTEGER PRIMARY KEY)"))
         assert connection.execute(text("SELECT count(*) FROM first")).scalar() == 0

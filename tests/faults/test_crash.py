@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from tests.support.bodies import body
-from tests.support.live import CONNECTIONS, LiveServer, live_server, organization_key
+from tests.support.live import CONNECTIONS, LiveServer, live_server
+from tests.support.stores import organization_key
 
 CLIENTS = 6
 # Nothing listens there: a test of the connection gets as far as TCP, so its secret was opened.

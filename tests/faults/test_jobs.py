@@ -24,8 +24,9 @@ from dragoman.settings import load
 from dragoman.store import Store
 from tests.jobs.waiting import ended, shown, submitted, until
 from tests.support.engines import Engine, create_database, drop_database
-from tests.support.live import LiveServer, live_server, organization_key
+from tests.support.live import LiveServer, live_server
 from tests.support.server import running_server, settings_for
+from tests.support.stores import organization_key
 
 # Each process imports the engine, which takes a while on a busy machine.
 pytestmark = pytest.mark.timeout(600)

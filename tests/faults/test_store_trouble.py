@@ -14,7 +14,8 @@ import pytest
 
 from tests.support.bodies import body
 from tests.support.clients import assert_error, at_once
-from tests.support.live import CONNECTIONS, live_server, organization_key
+from tests.support.live import CONNECTIONS, live_server
+from tests.support.stores import organization_key
 
 
 def test_a_locked_store_is_503_and_recovers(home: Path) -> None:

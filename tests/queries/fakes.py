@@ -24,6 +24,7 @@ from dragoman.dialects.breaker import Circuits
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.pool import SessionPool
 from dragoman.dialects.streaming import cancelled
+from tests.support import stores
 from tests.support.server import Server, settings_for
 
 SCHEMA = pa.schema([("n", pa.int64()), ("t", pa.string())])
@@ -196,6 +197,7 @@ class Live:
 @contextlib.contextmanager
 def live_server(home: Path, **changes: Any) -> Generator[Live]:
     """uvicorn on a free port, in a thread."""
+    stores.lay(home / "dragoman.db")
     app = create_app(settings_for(home, **changes))
     options: Any = {"log_config": None, "ws": "none", "timeout_graceful_shutdown": 1}
     running = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, **options))

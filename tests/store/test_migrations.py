@@ -25,8 +25,8 @@ REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions(
 
 
 @pytest.fixture
-def url(store_url: str, tmp_path: Path) -> SecretStr:
-    return load({}, home=tmp_path, database_url=SecretStr(store_url)).store_url
+def url(empty_store_url: str, tmp_path: Path) -> SecretStr:
+    return load({}, home=tmp_path, database_url=SecretStr(empty_store_url)).store_url
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import uuid
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,14 +129,25 @@ def run_postgres(
             yield replace(engine, pid=pid)
 
 
-def create_database(engine: Engine, name: str) -> None:
-    """Makes an empty PostgreSQL database."""
-    _postgres_execute(engine, f'CREATE DATABASE "{name}"')
+def create_database(engine: Engine, name: str, template: str = "template1") -> None:
+    """Makes a PostgreSQL database, a copy of the template."""
+    _postgres_execute(engine, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
 
 def drop_database(engine: Engine, name: str) -> None:
     """Drops a PostgreSQL database and ends the sessions in it."""
     _postgres_execute(engine, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@contextlib.contextmanager
+def database(engine: Engine, template: str = "template1") -> Generator[str]:
+    """The address of a new PostgreSQL database, a copy of the template, dropped at the end."""
+    name = f"store_{uuid.uuid4().hex}"
+    create_database(engine, name, template)
+    try:
+        yield engine.url("postgresql", name)
+    finally:
+        drop_database(engine, name)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from tests.support import stores
 from tests.support.bodies import body
 from tests.support.clients import Client
 from tests.support.processes import die_with_parent
@@ -96,11 +97,6 @@ def command_line(home: Path, *arguments: str, **settings: object) -> str:
     return done.stdout
 
 
-def organization_key(home: Path) -> str:
-    """A new organization key, made beside the server."""
-    return command_line(home, "token", "create", "--kind", "organization").strip()
-
-
 @contextlib.contextmanager
 def live_server(
     home: Path,
@@ -112,7 +108,7 @@ def live_server(
 ) -> Iterator[LiveServer]:
     """A server process on `home`, ready. `before` runs in the child, before the server does;
     `program` is what Python runs, the command unless a test adds to it."""
-    token = token or organization_key(home)
+    token = token or stores.organization_key(home)
     log = home / "server.log"
     die = die_with_parent(signal.SIGKILL)
 

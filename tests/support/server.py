@@ -20,6 +20,7 @@ from dragoman.identity import tokens
 from dragoman.secret import SecretStr
 from dragoman.settings import Settings, load
 from dragoman.store import UnitOfWork
+from tests.support import stores
 from tests.support.bodies import body
 from tests.support.clients import Client
 
@@ -142,6 +143,8 @@ def settings_for(home: Path, store_url: str | None = None, **changes: Any) -> Se
 @contextlib.contextmanager
 def running_server(settings: Settings, address: str = "127.0.0.1") -> Generator[Server]:
     """A server with these settings, its lifespan run; requests come from `address`."""
+    if not settings.database_url.reveal():
+        stores.lay(settings.home / "dragoman.db")
     app = create_app(settings)
     with TestClient(
         app, "http://127.0.0.1:8000", client=(address, 50000), raise_server_exceptions=True
