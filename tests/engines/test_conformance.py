@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from dragoman.dialects import conformance
 from dragoman.dialects.diagnosis import diagnose
@@ -88,6 +89,18 @@ NO_WRONG_PLACE = {
     "exasol_stub": "a cluster holds one database, so none can be unknown",
     "mssql_emulator": "the emulator has every database",
 }
+# Memory is examined once for each adapter, and not where rows come by the thousand.
+LONG_MEMORY = {"postgres", "mariadb", "mysql_on_mariadb", "lakebase_on_postgres"}
+LONG_MEMORY |= {"athena_stub_on_trino"}
+
+
+def suite() -> Iterator[ParameterSet]:
+    """Every check on every subject, the repeats that take long as slow tests."""
+    for name in SUBJECTS:
+        for check in conformance.CHECKS:
+            long = check.name == "memory" and name in LONG_MEMORY
+            marks = [pytest.mark.slow] if long else []
+            yield pytest.param(name, check, id=f"{name}-{check.name}", marks=marks)
 
 
 def build(  # noqa: C901, PLR0911, PLR0912 - one line for each subject
@@ -146,8 +159,7 @@ def failure_of(subject: Subject, **options: float) -> DatabaseFailure:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.name)
-@every
+@pytest.mark.parametrize(("subject", "check"), suite(), indirect=["subject"])
 def test_the_suite(
     subject: Subject,
     check: conformance.Check,
