@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.jobs.waiting import until
 from tests.support.bodies import body
 from tests.support.live import CONNECTIONS, LiveServer, live_server
 from tests.support.stores import organization_key
@@ -61,16 +62,21 @@ def _create_until_dead(
             ledger.note(key, answer.json()["data"])
 
 
-def _crash(server: LiveServer, ledger: Ledger, round_: int, after: float) -> None:
+def _crash(server: LiveServer, ledger: Ledger, round_: int, answers: int, after: float) -> None:
+    """Kill the server some seconds after so many answers."""
+    enough = len(ledger.acknowledged) + answers
     dead = threading.Event()
     with ThreadPoolExecutor(CLIENTS) as threads:
         running = [
             threads.submit(_create_until_dead, server, ledger, f"r{round_}c{client}", dead)
             for client in range(CLIENTS)
         ]
-        time.sleep(after)
-        server.kill()
-        dead.set()
+        try:
+            until(lambda: len(ledger.acknowledged) >= enough, 60)
+            time.sleep(after)
+        finally:
+            server.kill()
+            dead.set()
         for each in running:
             each.result()
 
@@ -119,7 +125,8 @@ def _rounds(home: Path, rounds: int, sample: int) -> None:
                 assert answers[0].content == answers[1].content
                 ledger.note(key, answers[0].json()["data"])
             ledger.unanswered.clear()
-            _crash(server, ledger, number, after=dice.uniform(0.05, 0.8))
+            answers = dice.randint(CLIENTS + 1, 80)
+            _crash(server, ledger, number, answers, after=dice.uniform(0, 0.1))
         assert ledger.acknowledged.keys().isdisjoint(ledger.unanswered)
         rows = _whole(home)
         assert set(ledger.acknowledged.values()) <= rows

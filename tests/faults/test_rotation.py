@@ -63,6 +63,7 @@ def _kill_when(home: Path, moved: int) -> None:
     store.close()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "moved", [200, pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.slow)]
 )
@@ -70,7 +71,7 @@ def test_a_killed_rotation_loses_nothing_and_can_be_run_again(home: Path, moved:
     with live_server(home) as server:
         made = [
             server.create("postgres", **NOWHERE, passwordUnencrypted=f"secret {number}")
-            for number in range(500 if moved else 20)
+            for number in range(300 if moved else 20)
         ]
         dice = random.Random(moved)
         if moved:
