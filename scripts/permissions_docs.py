@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from dragoman.access.policy import RULES, Permission, Thing, Verdict, admits, judge
+from dragoman.access.policy import RULES, Permission, Thing, Verdict, admits, judge, rights_of
 from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.access.roles import Role
 from dragoman.api.routing import Route
@@ -83,7 +83,7 @@ def outcome(row: Row, column: Column) -> str:
         return FORBIDDEN
     anywhere = RULES[row.permission].anywhere
     role = max(column.role, column.elsewhere, key=_rank) if anywhere else column.role
-    return _SHOWN[judge(column.principal, row.permission, role, row.on)]
+    return _SHOWN[judge(column.principal, row.permission, rights_of(role), row.on)]
 
 
 def tables() -> str:

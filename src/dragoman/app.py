@@ -50,6 +50,8 @@ from dragoman.observability import logs, metrics
 from dragoman.queries import routes as query_routes
 from dragoman.queries import run_routes
 from dragoman.queries.running import RUNNING
+from dragoman.roles import custom_routes as custom_role_routes
+from dragoman.roles import routes as role_routes
 from dragoman.schedules import routes as schedule_routes
 from dragoman.schedules import service as schedules
 from dragoman.scim import discovery_routes as scim_discovery_routes
@@ -95,6 +97,8 @@ RESOURCES = (
     scim_user_routes.ROUTES,
     scim_group_routes.ROUTES,
     scim_discovery_routes.ROUTES,
+    role_routes.ROUTES,
+    custom_role_routes.ROUTES,
     system_routes.ROUTES,
     system_egress.ROUTES,
 )

@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from dragoman.access.policy import RULES, Permission, Thing, Verdict, admits, allow, judge
+from dragoman.access.policy import (
+    RULES,
+    Permission,
+    Thing,
+    Verdict,
+    admits,
+    allow,
+    judge,
+    rights_of,
+)
 from dragoman.access.principal import OPERATOR, Principal, PrincipalKind
 from dragoman.access.roles import Role, builtin
 
@@ -20,6 +29,7 @@ LEAST = {
     Permission.CONNECTIONS_UPDATE: Role.CONNECTION_ADMIN,
     Permission.CONNECTIONS_DELETE: Role.CONNECTION_ADMIN,
     Permission.CONNECTIONS_TEST: Role.CONNECTION_ADMIN,
+    Permission.ROLES_LIST: Role.CONNECTION_ADMIN,
     Permission.ROLES_MANAGE: Role.CONNECTION_ADMIN,
     Permission.SCHEDULES_MANAGE: Role.CONNECTION_ADMIN,
     Permission.CATALOG_READ: Role.QUERIER,
@@ -52,7 +62,7 @@ def test_every_permission_has_a_rule() -> None:
 def test_member(permission: Permission, role: Role) -> None:
     least = LEAST.get(permission)
     expected = permission in EVERYBODY or (least is not None and role.rank >= least.rank)
-    assert allow(MEMBER, permission, role) is expected
+    assert allow(MEMBER, permission, rights_of(role)) is expected
 
 
 @pytest.mark.parametrize("admin", [True, False])
@@ -65,12 +75,14 @@ def test_who_signed_in_may_what_their_personal_token_may(
     assert admits(session, permission) is admits(token, permission)
     for role in Role:
         for on in Thing:
-            assert judge(session, permission, role, on) is judge(token, permission, role, on)
+            assert judge(session, permission, rights_of(role), on) is judge(
+                token, permission, rights_of(role), on
+            )
 
 
 @pytest.mark.parametrize("permission", list(Permission))
 def test_admin_of_the_organization(permission: Permission) -> None:
-    assert allow(OPERATOR, permission, Role.NO_ACCESS)
+    assert allow(OPERATOR, permission, rights_of(Role.NO_ACCESS))
 
 
 def test_roles_include_those_below() -> None:
@@ -99,7 +111,10 @@ def test_a_permission_of_keys_is_no_personal_token_s() -> None:
     key = Principal(PrincipalKind.ORGANIZATION, "k", organization_admin=True)
     for principal, expected in ((admin, False), (MEMBER, False), (key, True), (OPERATOR, True)):
         assert admits(principal, Permission.MODELS_MIGRATE) is expected
-        assert allow(principal, Permission.MODELS_MIGRATE, Role.CONNECTION_ADMIN) is expected
+        assert (
+            allow(principal, Permission.MODELS_MIGRATE, rights_of(Role.CONNECTION_ADMIN))
+            is expected
+        )
 
 
 @pytest.mark.parametrize(
@@ -114,4 +129,4 @@ def test_a_permission_of_keys_is_no_personal_token_s() -> None:
     ],
 )
 def test_what_may_not_be_seen_is_not_there(role: Role, thing: Thing, verdict: Verdict) -> None:
-    assert judge(MEMBER, Permission.CONNECTIONS_UPDATE, role, thing) is verdict
+    assert judge(MEMBER, Permission.CONNECTIONS_UPDATE, rights_of(role), thing) is verdict

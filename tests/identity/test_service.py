@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from dragoman.access.policy import Permission, rights_of
 from dragoman.access.principal import OPERATOR, Principal, PrincipalKind
 from dragoman.access.roles import Role
 from dragoman.api.errors import BadRequest, Conflict, NotFound
@@ -67,7 +68,9 @@ def test_strongest_role_wins_and_the_base_role_is_the_floor(server: Server) -> N
         with server.unit() as unit:
             if direct is not None:
                 service.grant_role(unit, OPERATOR, ann.id, connection_id, direct)
-            assert service.role_on(unit, principal(ann), connection_id, base) is expected
+            assert service.rights_on(unit, principal(ann), connection_id, base) == rights_of(
+                expected
+            )
 
 
 def test_new_role_takes_the_place_of_the_old(server: Server) -> None:
@@ -75,7 +78,9 @@ def test_new_role_takes_the_place_of_the_old(server: Server) -> None:
     with server.unit() as unit:
         service.grant_role(unit, OPERATOR, ann.id, HERE, "CONNECTION_ADMIN")
         service.grant_role(unit, OPERATOR, ann.id, HERE, "RESTRICTED_QUERIER")
-        assert service.granted_roles(unit, principal(ann)) == {HERE: Role.QUERY_TOPICS}
+        assert service.rights_on(unit, principal(ann), HERE, "NO_ACCESS") == rights_of(
+            Role.QUERY_TOPICS
+        )
         assert unit.db.exec_driver_sql("SELECT role FROM connection_roles").all() == [
             ("QUERY_TOPICS",)
         ]
@@ -86,15 +91,15 @@ def test_new_role_takes_the_place_of_the_old(server: Server) -> None:
 def test_organization_key_has_no_roles_of_its_own(server: Server) -> None:
     key = Principal(PrincipalKind.ORGANIZATION, "key", organization_admin=True)
     with server.unit() as unit:
-        assert service.granted_roles(unit, key) == {}
-        assert service.role_on(unit, key, HERE, "VIEWER") is Role.VIEWER
+        assert service.granted_connections(unit, key, Permission.MODELS_READ) == []
+        assert service.rights_on(unit, key, HERE, "VIEWER") == rights_of(Role.VIEWER)
 
 
 def test_custom_roles(server: Server) -> None:
     server.custom_role("Finance readers", Role.QUERIER)
     with server.unit() as unit:
         assert service.role_name(unit, "Finance readers") == "Finance readers"
-        reaching = service.roles_at_least(unit, Role.QUERIER)
+        reaching = service.roles_with(unit, Permission.QUERIES_ASK)
         assert set(reaching) == {"QUERIER", "MODELER", "CONNECTION_ADMIN", "Finance readers"}
     for name in ("VIEWER", "RESTRICTED_QUERIER", "", "1st", "a\0", "a'b", "x" * 81):
         with pytest.raises(BadRequest):

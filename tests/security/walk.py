@@ -21,6 +21,7 @@ from dragoman.access.roles import Role
 from dragoman.api import openapi
 from dragoman.api.routing import Route
 from dragoman.app import Application, create_app, routes
+from dragoman.identity import service as identity
 from dragoman.identity.tokenformat import digest, generate
 from dragoman.models import service as models
 from dragoman.models.service import Kind, NewModel
@@ -48,6 +49,7 @@ DBT = {
     "token": "secret",
 }
 SCHEDULE = {"schedule": "0 6 * * ? *", "timezone": "UTC"}
+ATTRIBUTE = {"name": "region", "label": "Region", "type": "String"}
 ENVIRONMENT = {"name": "mine", "targetSchema": "analytics"}
 
 
@@ -106,12 +108,14 @@ class World:
     def _named(self, route: Route, name: str, when: str, head: str) -> str:
         if name == "modelId":
             return self._model(route, when)
+        if name == "name" and "ResourceTypes" in route.path:
+            return "User"
         if name == "environmentId" and not when:
             return self.environments.get(head, self.names["environmentId"])
         if name == "id" and path_kind(route) == "api-keys" and not when:
             return self.token_ids.get(head, self.names["api-keys id"])
         if name == "id":
-            return self.names[f"{path_kind(route)} id"]
+            return self.names[f"{'embed ' * ('/embed/' in route.path)}{path_kind(route)} id"]
         return self.names[name]
 
     def _model(self, route: Route, when: str) -> str:
@@ -130,12 +134,16 @@ class World:
         asked = {"outside topics": query, "SQL by hand": by_hand}.get(when, topic)
         owner = {} if when or head not in self.users else {"ownerId": self.users[head]}
         is_key = when == "an organization key" or head not in self.users
+        place = {"modelId": self.model} if when else {"connectionId": self.connection}
         special: dict[str, Any] = {
             "apiKeysCreate": {"name": "n", "type": "organization" if is_key else "personal"},
             "apiKeysUpdate": {"enabled": True},
             "embedSsoGenerateSession": {},
             "embedSsoGenerateSessionUnstable": {},
             "sessionCreate": {},  # a wrong password would be a 401
+            "usersAssignModelRole": {"roleName": "VIEWER", **place},
+            "userGroupsAssignModelRole": {"roleName": "VIEWER", **place},
+            "rolesCreate": {"name": "Another", "baseRole": "VIEWER"},
             "connectionsCreate": body("postgres"),
             "connectionsTestBody": body("postgres", host="localhost"),
             "connectionsUpdate": {"baseRole": "NO_ACCESS"},
@@ -176,12 +184,12 @@ class World:
 
 def path_kind(route: Route) -> str:
     """What `{id}` is an id of: the part of the path before it."""
-    return route.path.split("/")[3]
+    return route.path.partition("/{id}")[0].rpartition("/")[2]
 
 
 def _schema_of(route: Route) -> Mapping[str, Any]:
     operation = DOCUMENT["paths"][route.path][route.method.lower()]
-    return operation["requestBody"]["content"]["application/json"]["schema"]
+    return next(iter(operation["requestBody"]["content"].values()))["schema"]
 
 
 def _sample(schema: Mapping[str, Any]) -> Any:
@@ -244,6 +252,9 @@ def _world(app: Application) -> World:
         branch = models.create(unit, OPERATOR, NewModel(connection, Kind.BRANCH, "b", shared[0])).id
         models.save_files(unit, OPERATOR, shared[0], FILES)
         models.save_files(unit, OPERATOR, branch, {"u.topic": "base_view: o\n"})
+        group = identity.create_group(unit, OPERATOR, "Readers")
+        identity.create_custom_role(unit, OPERATOR, "Readers", Role.VIEWER)
+        embedded = identity.ensure_embed_user(unit, OPERATOR, "embedded", "Embedded")
         job = jobs.submit(unit, "REFRESH_SCHEMA", connection, {}, OPERATOR)
     users = {
         column.head: server.user(f"{number}@example.com", admin=column.admin).id
@@ -282,6 +293,14 @@ def _world(app: Application) -> World:
         "branchName": "b",
         "version": "1",
         "api-keys id": ids["another"],
+        "users id": users["Viewer"],
+        "Users id": users["Viewer"],
+        "embed Users id": embedded.id,
+        "user-attributes id": _made(root, "/api/v1/user-attributes", ATTRIBUTE)["id"],
+        "miniUuid": group.mini_id,
+        "urn": "urn:ietf:params:scim:schemas:core:2.0:User",
+        "user-groups id": group.mini_id,
+        "roleName": "Readers",
         "policyName": "default",
         "viewName": "o",
         "fieldName": "id",
@@ -323,7 +342,5 @@ def _bad_tokens(server: Server, connection: str) -> dict[str, str | None]:
 
 
 def _user(server: Server, user_id: str) -> Any:
-    from dragoman.identity import service as identity
-
     with server.unit() as unit:
         return identity.user_of(unit, user_id)

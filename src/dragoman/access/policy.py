@@ -42,7 +42,9 @@ class Permission(StrEnum):
     MODELS_ADMIN = "models:admin"
     MODELS_MIGRATE = "models:migrate"
     AUDIT_READ = "audit:read"
+    ROLES_LIST = "roles:list"
     ROLES_MANAGE = "roles:manage"
+    ROLES_DEFINE = "roles:define"
     USERS_MANAGE = "users:manage"
     API_KEYS_OWN = "api-keys:own"
     API_KEYS_MANAGE = "api-keys:manage"
@@ -123,7 +125,10 @@ RULES: dict[Permission, Rule] = {
     Permission.MODELS_ADMIN: _model(Role.CONNECTION_ADMIN),
     Permission.MODELS_MIGRATE: Rule(key=True),
     Permission.AUDIT_READ: Rule(),
+    # An admin of connections sees what was given on those.
+    Permission.ROLES_LIST: Rule(role=Role.CONNECTION_ADMIN, anywhere=True),
     Permission.ROLES_MANAGE: _connection(Role.CONNECTION_ADMIN),
+    Permission.ROLES_DEFINE: Rule(),
     Permission.USERS_MANAGE: Rule(),
     Permission.API_KEYS_OWN: Rule(signed_in=True),
     Permission.API_KEYS_MANAGE: Rule(),
@@ -138,6 +143,18 @@ SEEING = {
     Thing.CONNECTION: Permission.CONNECTIONS_READ,
     Thing.MODEL: Permission.MODELS_READ,
 }
+
+Rights = frozenset[Permission]
+"""What somebody may do to a thing: the permissions that their roles on it give."""
+NOTHING: Rights = frozenset()
+_RIGHTS: dict[Role, Rights] = {
+    role: frozenset(p for p, rule in RULES.items() if rule.role and role.rank >= rule.role.rank)
+    for role in Role
+}
+# What a role may give: the rest is for admins of the organization, or for everybody.
+GRANTABLE = _RIGHTS[Role.CONNECTION_ADMIN]
+# Who may see a model of a connection may see so much of the connection.
+THROUGH_MODELS: Rights = frozenset((Permission.CONNECTIONS_READ, Permission.CATALOG_READ))
 
 # No narrowing takes these away: they show nothing of a connection.
 ALWAYS = frozenset((Permission.PUBLIC, Permission.SIGNED_IN))
@@ -164,8 +181,13 @@ def admits(principal: Principal, permission: Permission) -> bool:
     return principal.organization_admin or rule.signed_in or rule.role is not None
 
 
-def allow(principal: Principal, permission: Permission, role: Role) -> bool:
-    """Whether the principal, who has `role` on the resource, has the permission on it."""
+def rights_of(role: Role) -> Rights:
+    """What a built-in role gives."""
+    return _RIGHTS[role]
+
+
+def allow(principal: Principal, permission: Permission, rights: Rights) -> bool:
+    """Whether the principal, who has those rights on the thing, has the permission on it."""
     rule, scope = RULES[permission], principal.scope
     if principal.kind in _CONFINED:
         return permission in CONFINED
@@ -175,23 +197,23 @@ def allow(principal: Principal, permission: Permission, role: Role) -> bool:
         return _is_key(principal)
     if principal.organization_admin or rule.signed_in:
         return True
-    return rule.role is not None and role.rank >= rule.role.rank
+    return permission in rights
 
 
 def _is_key(principal: Principal) -> bool:
     return principal.organization_admin and not principal.is_person
 
 
-def judge(principal: Principal, permission: Permission, role: Role, on: Thing) -> Verdict:
+def judge(principal: Principal, permission: Permission, rights: Rights, on: Thing) -> Verdict:
     """As `allow`; what is not allowed on a thing is forbidden only where the principal may see it.
 
     `on`: what the thing is.
     """
-    if allow(principal, permission, role):
+    if allow(principal, permission, rights):
         return Verdict.ALLOWED
     seeing = SEEING.get(on)
     if on is Thing.OWN:
         return Verdict.HIDDEN
-    if seeing is None or allow(principal, seeing, role):
+    if seeing is None or allow(principal, seeing, rights):
         return Verdict.FORBIDDEN
     return Verdict.HIDDEN

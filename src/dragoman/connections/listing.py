@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, and_, or_, select, true
 
+from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
-from dragoman.access.roles import Role
 from dragoman.connections.schemas import ConnectionRow
 from dragoman.connections.tables import connections as table
 from dragoman.identity import service as identity
@@ -60,17 +60,16 @@ def _visible_rows(
     if principal.organization_admin and not include_deleted:
         return _LIVE_ROWS_PREPARED.all(unit)
     statement = _ROWS if include_deleted else _LIVE_ROWS
-    mine = reached(unit, principal, Role.QUERY_TOPICS)
+    mine = reached(unit, principal, Permission.CONNECTIONS_READ)
     return unit.db.execute(statement.where(mine)).all()
 
 
-def reached(unit: UnitOfWork, principal: Principal, least: Role) -> ColumnElement[bool]:
-    """The condition of connections on which the principal has at least that role."""
+def reached(unit: UnitOfWork, principal: Principal, permission: Permission) -> ColumnElement[bool]:
+    """The condition of connections on which the principal has the permission."""
     if principal.organization_admin:
         return true()
-    names = identity.roles_at_least(unit, least)
-    granted = identity.granted_roles(unit, principal).items()
-    mine = [key for key, role in granted if role.rank >= least.rank]
+    names = identity.roles_with(unit, permission)
+    mine = identity.granted_connections(unit, principal, permission)
     reached = or_(table.c.base_role.in_(names), table.c.id.in_(mine))
     scope = principal.scope
     if scope is None or scope.connection_ids is None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from dragoman import audit, jobs
-from dragoman.access.policy import RULES, Permission, Thing, Verdict, allow, judge
+from dragoman.access.policy import Permission, Rights, Thing, Verdict, judge, rights_of
 from dragoman.access.principal import Principal
 from dragoman.access.roles import Role
 from dragoman.api.errors import BadRequest, Conflict, Forbidden, Gone, NotFound
@@ -110,6 +110,7 @@ def change(
     Raises `BadRequest` when a stored secret would travel to another destination.
     """
     settings = _settled(unit, draft, connection.settings)
+    _check_base_role(unit, principal, connection, settings)
     _keep_secrets_home(unit, connection, settings, set(draft.secrets))
     values: dict[str, Any] = {**columns(settings), "version": connection.version + 1}
     if environment is not msgspec.UNSET:
@@ -162,6 +163,7 @@ def restore(
     `build`: read its catalog at once. Raises `Conflict` when another request was faster.
     """
     settings = _settled(unit, draft)
+    _check_base_role(unit, principal, connection, settings)
     values = {**columns(settings), "deleted_at": None, "version": connection.version + 1}
     _update(unit, connection, values)
     secrets.put(unit, vault, connection.id, settings, draft.secrets)
@@ -180,6 +182,18 @@ def secret_names(unit: UnitOfWork, connection: Connection) -> frozenset[str]:
     return frozenset(secrets.names(unit, connection.id))
 
 
+def with_base_role(unit: UnitOfWork, role: str) -> int:
+    """How many connections, deleted ones too, have that base role."""
+    statement = select(func.count()).select_from(table).where(table.c.base_role == role)
+    return unit.db.execute(statement).scalar_one()
+
+
+def live(unit: UnitOfWork, principal: Principal, permission: Permission) -> list[Connection]:
+    """The connections, not deleted ones, on which the principal has the permission."""
+    found = (load(unit, each) for each in reachable(unit, principal, permission))
+    return [connection for connection in found if connection is not None]
+
+
 def role_problems(unit: UnitOfWork, body: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with the `baseRole` of a body, for `drafts.check` to tell with the rest."""
     role = body.get("baseRole")
@@ -192,8 +206,7 @@ def may_create(unit: UnitOfWork, principal: Principal) -> None:
     """Raise `Forbidden` unless the principal may create connections."""
     if principal.organization_admin:
         return
-    granted = identity.granted_roles(unit, principal).items()
-    own = [key for key, role in granted if allow(principal, Permission.CONNECTIONS_CREATE, role)]
+    own = identity.granted_connections(unit, principal, Permission.CONNECTIONS_CREATE)
     # A role on a connection in the trash is no more than a memory.
     live = select(table.c.id).where(table.c.id.in_(own), table.c.deleted_at.is_(None)).limit(1)
     if not own or unit.db.execute(live).first() is None:
@@ -202,12 +215,14 @@ def may_create(unit: UnitOfWork, principal: Principal) -> None:
         )
 
 
-def role_on(unit: UnitOfWork, principal: Principal, connection: Connection) -> Role:
-    """The role that decides what the principal may do on a connection."""
+def rights_on(
+    unit: UnitOfWork, principal: Principal, connection: Connection, model_id: str | None = None
+) -> Rights:
+    """What the principal may do to a connection, or to one of its models."""
     if principal.organization_admin:
-        return Role.CONNECTION_ADMIN
+        return rights_of(Role.CONNECTION_ADMIN)
     base_role = str(connection.settings["baseRole"])
-    return identity.role_on(unit, principal, connection.id, base_role)
+    return identity.rights_on(unit, principal, connection.id, base_role, model_id)
 
 
 def reachable(
@@ -215,11 +230,16 @@ def reachable(
 ) -> dict[str, str | None]:
     """The connections on which the principal has the permission: id to when it was deleted.
     Without `deleted` only live ones."""
-    least = RULES[permission].role or Role.NO_ACCESS
-    statement = select(table.c.id, table.c.deleted_at).where(reached(unit, principal, least))
+    statement = select(table.c.id, table.c.deleted_at).where(reached(unit, principal, permission))
     if not deleted:
         statement = statement.where(table.c.deleted_at.is_(None))
     return {row.id: row.deleted_at for row in unit.db.execute(statement)}
+
+
+def when_deleted(unit: UnitOfWork, ids: Iterable[str]) -> dict[str, str | None]:
+    """Of those connections, whoever may see them: id to when it was deleted."""
+    statement = select(table.c.id, table.c.deleted_at).where(table.c.id.in_(set(ids)))
+    return {row.id: row.deleted_at for row in unit.db.execute(statement)} if ids else {}
 
 
 def _tell(
@@ -241,7 +261,7 @@ def _authorised(
     found = load(unit, connection_id)
     if found is None:
         raise _missing(connection_id)
-    verdict = judge(principal, permission, role_on(unit, principal, found), Thing.CONNECTION)
+    verdict = judge(principal, permission, rights_on(unit, principal, found), Thing.CONNECTION)
     if verdict is Verdict.FORBIDDEN:
         raise Forbidden(f"Forbidden: {permission.value} needs a higher role on this connection")
     if verdict is Verdict.HIDDEN:
@@ -261,6 +281,16 @@ def _settled(
     settings = draft.effective(stored)
     settings["baseRole"] = identity.role_name(unit, str(settings["baseRole"]))
     return settings
+
+
+def _check_base_role(
+    unit: UnitOfWork, principal: Principal, connection: Connection, settings: Mapping[str, Any]
+) -> None:
+    """Nobody makes everybody stronger than themselves. Raises `Forbidden`."""
+    name = str(settings["baseRole"])
+    changed = name != connection.settings["baseRole"]
+    if changed and not identity.rights_named(unit, name) <= rights_on(unit, principal, connection):
+        raise Forbidden(f"Forbidden: the base role {name} may do more than you may")
 
 
 def _update(unit: UnitOfWork, connection: Connection, values: Mapping[str, Any]) -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 
-from dragoman.access.policy import ALWAYS, Permission, allow
+from dragoman.access.policy import ALWAYS, NOTHING, Permission, allow
 from dragoman.access.principal import Principal, PrincipalKind
-from dragoman.access.roles import Role
 from dragoman.access.scope import Scope
 from dragoman.api.call import uuid_of
 from dragoman.api.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -115,7 +114,7 @@ def rotate(unit: UnitOfWork, principal: Principal, token_id: str, hours: int) ->
 
 
 def _manages(principal: Principal) -> bool:
-    return allow(principal, Permission.API_KEYS_MANAGE, Role.NO_ACCESS)
+    return allow(principal, Permission.API_KEYS_MANAGE, NOTHING)
 
 
 def _is_person(principal: Principal) -> bool:

@@ -5,14 +5,10 @@ What other rooms may use of this one, in one place: they import no other module 
 
 from __future__ import annotations
 
-import re
-
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import select, update
 
 from dragoman import audit
 from dragoman.access.principal import Principal
-from dragoman.access.roles import Role, builtin
-from dragoman.api.errors import BadRequest, Conflict
 from dragoman.identity import events
 from dragoman.identity.attribute_definitions import (
     Definition,
@@ -34,6 +30,13 @@ from dragoman.identity.attribute_values import (
     set_group_attributes,
 )
 from dragoman.identity.email_only import EmailOnlyPage, email_only_page, save_email_only
+from dragoman.identity.grants import (
+    Grant,
+    grant_group_role,
+    grant_role,
+    grants_of,
+    grants_of_group,
+)
 from dragoman.identity.groups import (
     Group,
     Member,
@@ -49,6 +52,26 @@ from dragoman.identity.groups import (
     rename_group,
     set_external_id,
     set_members,
+)
+from dragoman.identity.resolving import (
+    granted_connections,
+    granted_models,
+    rights_named,
+    rights_on,
+    roles_with,
+)
+from dragoman.identity.roles import (
+    ROLES_OFFERED,
+    CustomRole,
+    base_of,
+    change_custom_role,
+    create_custom_role,
+    delete_custom_role,
+    find_role,
+    get_custom_role,
+    holders_of,
+    list_custom_roles,
+    role_name,
 )
 from dragoman.identity.searching import (
     All,
@@ -67,8 +90,6 @@ from dragoman.identity.searching import (
     user_detail,
 )
 from dragoman.identity.tables import (
-    connection_roles,
-    custom_roles,
     tokens,
     users,
 )
@@ -89,12 +110,15 @@ from dragoman.identity.users import (
 from dragoman.store import UnitOfWork
 
 __all__ = [
+    "ROLES_OFFERED",
     "All",
     "Condition",
+    "CustomRole",
     "Definition",
     "Either",
     "EmailOnlyPage",
     "Field",
+    "Grant",
     "Group",
     "GroupDetail",
     "Kind",
@@ -109,6 +133,8 @@ __all__ = [
     "Wanted",
     "attribute_texts",
     "attributes",
+    "base_of",
+    "change_custom_role",
     "change_members",
     "change_user",
     "create_custom_role",
@@ -116,6 +142,7 @@ __all__ = [
     "create_user",
     "custom",
     "define",
+    "delete_custom_role",
     "delete_group",
     "delete_user",
     "email_only_page",
@@ -124,15 +151,22 @@ __all__ = [
     "find_role",
     "find_user",
     "get_attribute",
+    "get_custom_role",
     "get_group",
     "get_of_kind",
     "get_user",
+    "grant_group_role",
     "grant_role",
-    "granted_roles",
+    "granted_connections",
+    "granted_models",
+    "grants_of",
+    "grants_of_group",
     "group_detail",
     "group_of",
     "groups_of",
+    "holders_of",
     "list_attributes",
+    "list_custom_roles",
     "list_groups",
     "list_users",
     "members_of",
@@ -140,9 +174,10 @@ __all__ = [
     "redefine",
     "remove_attribute",
     "rename_group",
+    "rights_named",
+    "rights_on",
     "role_name",
-    "role_on",
-    "roles_at_least",
+    "roles_with",
     "save_email_only",
     "search_groups",
     "search_users",
@@ -157,9 +192,6 @@ __all__ = [
     "user_of",
 ]
 
-_ROLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 _\-]{0,79}")
-ROLES_OFFERED = f"One of {', '.join(Role)} or a custom role."
-
 
 def set_disabled(unit: UnitOfWork, actor: Principal, user: User, *, disabled: bool) -> None:
     """Suspend a member or let them back; a suspended one's sessions and personal tokens stop
@@ -173,95 +205,3 @@ def set_disabled(unit: UnitOfWork, actor: Principal, user: User, *, disabled: bo
     after = {"organizationKeys": keys} if keys else None
     audit.record(unit, actor, action, ("user", user.id), after=after)
     events.announce(unit, user, events.Event.SUSPENDED if disabled else events.Event.RESUMED)
-
-
-def grant_role(
-    unit: UnitOfWork, actor: Principal, user_id: str, connection_id: str, role: str
-) -> None:
-    """Give a user a role on a connection in place of the one they had directly."""
-    name = role_name(unit, role)
-    table = connection_roles
-    mine = (table.c.user_id == user_id) & (table.c.connection_id == connection_id)
-    unit.db.execute(delete(table).where(mine))
-    row = {"user_id": user_id, "connection_id": connection_id, "role": name}
-    unit.db.execute(insert(table).values(row))
-    audit.record(unit, actor, "role.grant", ("connection", connection_id), after=row)
-
-
-def role_name(unit: UnitOfWork, name: str) -> str:
-    """The stored name of a built-in or custom role. Raises `BadRequest` for another text."""
-    known = find_role(unit, name)
-    if known is None:
-        raise BadRequest(f"Bad Request: no role '{name[:80]}'. {ROLES_OFFERED}")
-    return known
-
-
-def find_role(unit: UnitOfWork, name: str) -> str | None:
-    """The stored name of a built-in or custom role; None when there is no such role."""
-    known = builtin(name)
-    if known is not None:
-        return known.value
-    if not _ROLE_NAME.fullmatch(name):
-        return None
-    found = select(custom_roles.c.name).where(custom_roles.c.name == name)
-    return unit.db.execute(found).scalar()
-
-
-def create_custom_role(unit: UnitOfWork, actor: Principal, name: str, base: Role) -> None:
-    """Define a role that permits what `base` permits. Raises `BadRequest`, `Conflict`."""
-    if not _ROLE_NAME.fullmatch(name) or builtin(name) is not None:
-        raise BadRequest(f"Bad Request: '{name[:80]}' cannot name a custom role")
-    if name in _custom(unit):
-        raise Conflict(f"A role {name} is there already")
-    unit.db.execute(insert(custom_roles).values(name=name, base_role=base, created_at=unit.now))
-    audit.record(unit, actor, "role.create", ("role", name), after={"base": base.value})
-
-
-def role_on(unit: UnitOfWork, principal: Principal, connection_id: str, base_role: str) -> Role:
-    """The strongest role the principal has on a connection; its base role is the floor."""
-    scope = principal.scope
-    if scope is not None and not scope.reaches(connection_id):
-        return Role.NO_ACCESS
-    if scope is not None and scope.whole:
-        return Role.CONNECTION_ADMIN
-    custom = _custom(unit)
-    candidates = [_tier(base_role, custom)]
-    if principal.user_id is not None:
-        table = connection_roles
-        statement = select(table.c.role).where(
-            table.c.user_id == principal.user_id, table.c.connection_id == connection_id
-        )
-        candidates += [_tier(name, custom) for name in unit.db.execute(statement).scalars()]
-    return max(candidates, key=lambda role: role.rank)
-
-
-def granted_roles(unit: UnitOfWork, principal: Principal) -> dict[str, Role]:
-    """Roles given to this user directly, by connection id."""
-    scope = principal.scope
-    if scope is not None and scope.whole:
-        return dict.fromkeys(scope.connection_ids or (), Role.CONNECTION_ADMIN)
-    if principal.user_id is None:
-        return {}
-    table = connection_roles
-    statement = select(table.c.connection_id, table.c.role).where(
-        table.c.user_id == principal.user_id
-    )
-    custom = _custom(unit)
-    return {row.connection_id: _tier(row.role, custom) for row in unit.db.execute(statement)}
-
-
-def roles_at_least(unit: UnitOfWork, least: Role) -> list[str]:
-    """Names of all roles, custom ones included, that reach a tier."""
-    custom = _custom(unit)
-    names = [*Role, *custom]
-    return [name for name in names if _tier(name, custom).rank >= least.rank]
-
-
-def _custom(unit: UnitOfWork) -> dict[str, str]:
-    rows = unit.db.execute(select(custom_roles.c.name, custom_roles.c.base_role))
-    return {row.name: row.base_role for row in rows}
-
-
-def _tier(name: str, custom: dict[str, str]) -> Role:
-    """The built-in role that a role amounts to; one that is no longer defined permits nothing."""
-    return builtin(custom.get(name, name)) or Role.NO_ACCESS

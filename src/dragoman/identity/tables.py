@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from dragoman.store.metadata import Id, Time, metadata
 
@@ -97,6 +97,45 @@ custom_roles = Table(
     Column("name", String(80), primary_key=True),
     Column("base_role", String(20), nullable=False),
     Column("created_at", Time, nullable=False),
+)
+
+# What a custom role gives beyond its base role (`given`), or takes away from it.
+custom_role_permissions = Table(
+    "custom_role_permissions",
+    metadata,
+    Column(
+        "role", String(80), ForeignKey("custom_roles.name", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("permission", String(80), primary_key=True),
+    Column("given", Boolean, nullable=False),
+)
+
+model_roles = Table(
+    "model_roles",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("model_id", Id, primary_key=True),
+    Column("connection_id", Id, nullable=False),
+    Column("role", String(80), nullable=False),
+)
+
+# `model_id` is empty for a role on the connection.
+group_roles = Table(
+    "group_roles",
+    metadata,
+    Column("group_id", Id, ForeignKey("user_groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("connection_id", Id, primary_key=True),
+    Column("model_id", Id, primary_key=True),
+    Column("role", String(80), nullable=False),
+)
+
+# One row. Triggers of the store give it a value that it never had before whenever one of the tables
+# above, or membership of a group, changes; see `identity/resolving.py`.
+grants_epoch = Table(
+    "grants_epoch",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("value", String(40), nullable=False),
 )
 
 # `mini_id` names a group in SCIM and in roles, `id` in permits (contract §1.9). `name_key` is the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dragoman.access.policy import Permission, Thing, Verdict, judge
+from dragoman.access.policy import NOTHING, Permission, Rights, Thing, Verdict, judge
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, Forbidden, NotFound
 from dragoman.connections import service as connections
@@ -12,6 +12,8 @@ from dragoman.models.rules import RULES, Intent
 from dragoman.models.saving import lock
 from dragoman.store import UnitOfWork
 
+# What a role can be given on; other models have the roles of their base.
+BEARERS = (Kind.SHARED, Kind.SHARED_EXTENSION)
 WORDS = "Model with id {id} does not exist"
 
 
@@ -47,13 +49,27 @@ def check(
     connection = connections.load(unit, model.connection_id)
     if connection is None or connection.deleted_at is not None:
         raise NotFound(missing.format(id=model.id))
-    role = connections.role_on(unit, principal, connection)
-    verdict = judge(principal, permission, role, Thing.MODEL)
+    rights = connections.rights_on(unit, principal, connection, bearer(model))
+    verdict = judge(principal, permission, rights, Thing.MODEL)
     if verdict is Verdict.FORBIDDEN:
-        raise Forbidden(f"Forbidden: {permission.value} needs a higher role on this connection")
+        raise Forbidden(f"Forbidden: {permission.value} needs a higher role on this model")
     if verdict is Verdict.HIDDEN:
         raise NotFound(missing.format(id=model.id))
     return connection
+
+
+def bearer(model: Model) -> str:
+    """The id of the model whose roles count: a branch, like a workbook, has those of its base."""
+    own = model.kind in BEARERS or model.base_model_id is None
+    return model.id if own else str(model.base_model_id)
+
+
+def rights_on(unit: UnitOfWork, principal: Principal, model: Model) -> Rights:
+    """What the principal may do to a model; nothing where its connection is gone."""
+    connection = connections.load(unit, model.connection_id)
+    if connection is None:
+        return NOTHING
+    return connections.rights_on(unit, principal, connection, bearer(model))
 
 
 def on_branch(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from dragoman import audit
 from dragoman.access.policy import Permission
@@ -14,7 +14,7 @@ from dragoman.api.errors import BadRequest, NotFound
 from dragoman.connections import service as connections
 from dragoman.connections.events import Event
 from dragoman.models import names
-from dragoman.models.access import check
+from dragoman.models.access import BEARERS, check, get
 from dragoman.models.records import INSERT, ROWS, Kind, Model, load, model_of
 from dragoman.models.tables import models as table
 from dragoman.store import UnitOfWork
@@ -35,19 +35,29 @@ class NewModel:
 def create(unit: UnitOfWork, principal: Principal, wanted: NewModel) -> Model:
     """The new model; for a schema model the one that is there. Raises `BadRequest`, `Forbidden`,
     `NotFound`."""
-    connections.get(unit, principal, wanted.connection_id, Permission.MODELS_READ)
+    if not _is_on(unit, principal, wanted):
+        connections.get(unit, principal, wanted.connection_id, Permission.MODELS_READ)
     schema = load(unit, wanted.connection_id)
     if schema is None:
         raise BadRequest(
             "Bad Request: Schema model does not exist when creating a non-schema model"
         )
-    branch = wanted.kind is Kind.BRANCH
-    least = Permission.MODELS_BRANCH if branch else Permission.MODELS_ADMIN
-    check(unit, principal, schema, least)
+    if wanted.kind is not Kind.BRANCH:
+        check(unit, principal, schema, Permission.MODELS_ADMIN)
     if wanted.kind is Kind.SCHEMA:
         return schema
     base = _base(unit, schema, wanted)
+    if wanted.kind is Kind.BRANCH:
+        check(unit, principal, base, Permission.MODELS_BRANCH)
     return _insert(unit, principal, wanted, base)
+
+
+def _is_on(unit: UnitOfWork, principal: Principal, wanted: NewModel) -> bool:
+    """Whether the new branch stands on a model of the connection that the principal may see: who
+    has a role on that model alone does not see the connection's other models."""
+    if wanted.kind is not Kind.BRANCH or wanted.base_model_id is None:
+        return False
+    return get(unit, principal, wanted.base_model_id).connection_id == wanted.connection_id
 
 
 def follow_connection(
@@ -116,6 +126,16 @@ def shared_models(unit: UnitOfWork, connection_id: str) -> list[Model]:
         table.c.deleted_at.is_(None),
     ).order_by(table.c.created_at, table.c.id)
     return [model_of(row) for row in unit.db.execute(statement)]
+
+
+def bearers(unit: UnitOfWork, connection_id: str) -> list[str]:
+    """Ids of the live models of a connection that roles can be given on, oldest first."""
+    statement = select(table.c.id).where(
+        table.c.connection_id == connection_id,
+        table.c.kind.in_(BEARERS),
+        table.c.deleted_at.is_(None),
+    )
+    return list(unit.db.execute(statement.order_by(table.c.created_at, table.c.id)).scalars())
 
 
 def _insert(unit: UnitOfWork, principal: Principal, wanted: NewModel, base: Model) -> Model:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from dragoman.access.policy import Permission, allow
 from dragoman.access.principal import Principal
-from dragoman.connections import service as connections
 from dragoman.identity import service as identity
+from dragoman.models.access import rights_on
 from dragoman.models.records import Model
 from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.model.settings import AccessGrant
@@ -19,9 +19,8 @@ class Viewer:
     """What one principal may see of a model. Whoever may edit the model sees all of it."""
 
     def __init__(self, unit: UnitOfWork, principal: Principal, model: Model) -> None:
-        connection = connections.load(unit, model.connection_id)
-        role = None if connection is None else connections.role_on(unit, principal, connection)
-        self.edits = role is not None and allow(principal, Permission.MODELS_EDIT, role)
+        rights = rights_on(unit, principal, model)
+        self.edits = allow(principal, Permission.MODELS_EDIT, rights)
         self._attributes = identity.attribute_texts(unit, principal)
 
     def sees(self, model: ComposedModel, topic: Topic | CompositeTopic) -> bool:

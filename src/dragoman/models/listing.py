@@ -15,6 +15,8 @@ from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest
 from dragoman.connections import service as connections
+from dragoman.identity import service as identity
+from dragoman.models.access import BEARERS
 from dragoman.models.records import ROWS, Kind, Model, model_of
 from dragoman.models.tables import models as table
 from dragoman.store import UnitOfWork
@@ -64,7 +66,11 @@ def page(
     reach = connections.reachable(
         unit, principal, Permission.MODELS_READ, deleted=wanted.include_deleted
     )
-    conditions = [table.c.connection_id.in_(list(reach)), *_conditions(wanted)]
+    given = identity.granted_models(unit, principal, Permission.MODELS_READ)
+    places = connections.when_deleted(unit, given.values())
+    live = [m for m, c in given.items() if wanted.include_deleted or places.get(c, "") is None]
+    conditions = [_readable(reach, live), *_conditions(wanted)]
+    reach = {**places, **reach}
     counted = select(func.count()).select_from(table).where(*conditions)
     total = unit.db.execute(counted).scalar_one()
     rows = unit.db.execute(_statement(wanted, conditions)).all()
@@ -74,6 +80,15 @@ def page(
     cursor = _cursor(wanted, found[-1]) if len(rows) > wanted.size else None
     known = _branches(unit, [model.id for model in found]) if branches else {}
     return Page(found, total, cursor, known)
+
+
+def _readable(reach: Iterable[str], given: list[str]) -> ColumnElement[bool]:
+    """The models of connections in reach, those that a role was given on, and their branches."""
+    of_connections = table.c.connection_id.in_(list(reach))
+    if not given:
+        return of_connections
+    branches = table.c.base_model_id.in_(given) & table.c.kind.not_in(BEARERS)
+    return or_(of_connections, table.c.id.in_(given), branches)
 
 
 def _conditions(wanted: ListFilter) -> Iterable[ColumnElement[bool]]:

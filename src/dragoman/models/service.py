@@ -14,7 +14,7 @@ from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, NotFound
 from dragoman.models import names
-from dragoman.models.access import branch_of, check, editable, get, on_branch
+from dragoman.models.access import bearer, branch_of, check, editable, get, on_branch, rights_on
 from dragoman.models.branches import (
     base_of,
     branches_of,
@@ -27,7 +27,7 @@ from dragoman.models.branches import (
 )
 from dragoman.models.cache_resets import last_reset
 from dragoman.models.composing import composed, layers
-from dragoman.models.creation import NewModel, create, follow_connection, shared_models
+from dragoman.models.creation import NewModel, bearers, create, follow_connection, shared_models
 from dragoman.models.files import (
     StoredFile,
     all_files,
@@ -61,6 +61,8 @@ __all__ = [
     "Version",
     "all_files",
     "base_of",
+    "bearer",
+    "bearers",
     "branch_of",
     "branches_of",
     "changed",
@@ -88,6 +90,7 @@ __all__ = [
     "preview",
     "rename",
     "restore",
+    "rights_on",
     "save",
     "save_files",
     "shared_models",

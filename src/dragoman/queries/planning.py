@@ -14,7 +14,6 @@ from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.api.errors import Forbidden, NotFound
 from dragoman.catalog import service as catalog
 from dragoman.connections import dialling
-from dragoman.connections import service as connections
 from dragoman.connections.dialling import Located
 from dragoman.dialects import sql as dialect_sql
 from dragoman.identity import service as identity
@@ -70,9 +69,9 @@ def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
     asking, told = _asking(unit, asker, located, ask)
     query = ask.query
     with _compiler(unit, model) as compiler:
-        passes = partial(_passes_rules, unit, compiler, asker, located)
+        passes = partial(_passes_rules, unit, compiler, asker, model)
         if query.has_references:
-            free = _may_send_sql(unit, asker, located) and passes(raw=True)
+            free = _may_send_sql(unit, asker, model) and passes(raw=True)
             question = compiler.handwritten(query, asking, any_function=free)
             query = question.query
         elif query.sql is not None:
@@ -186,13 +185,12 @@ def _compiler(unit: UnitOfWork, model: Model) -> AbstractContextManager[Compiler
     return COMPILERS.of(key, layers)
 
 
-def _may_send_sql(unit: UnitOfWork, asker: Principal, located: Located) -> bool:
-    role = connections.role_on(unit, asker, located.connection)
-    return allow(asker, Permission.CONNECTIONS_SQL, role)
+def _may_send_sql(unit: UnitOfWork, asker: Principal, model: Model) -> bool:
+    return allow(asker, Permission.CONNECTIONS_SQL, models.rights_on(unit, asker, model))
 
 
 def _passes_rules(
-    unit: UnitOfWork, compiler: Compiler, asker: Principal, located: Located, *, raw: bool
+    unit: UnitOfWork, compiler: Compiler, asker: Principal, model: Model, *, raw: bool
 ) -> bool:
     """Whether the asker may ask what rules on rows do not reach: SQL by hand (`raw`), and questions
     outside topics. Where a model has such rules, only who may edit the model may.
@@ -200,12 +198,11 @@ def _passes_rules(
     What a topic always filters is a rule of that topic, so questions outside it need not obey;
     SQL by hand reads the tables themselves, of which a topic may be meant to show a part.
     """
-    role = connections.role_on(unit, asker, located.connection)
-    if allow(asker, Permission.MODELS_EDIT, role):
+    if allow(asker, Permission.MODELS_EDIT, models.rights_on(unit, asker, model)):
         return True
-    model = compiler.model
-    return not model.settings.default_topic_access_filters and not any(
-        _has_rules(model, name, raw=raw) for name in model.topic_names()
+    composed = compiler.model
+    return not composed.settings.default_topic_access_filters and not any(
+        _has_rules(composed, name, raw=raw) for name in composed.topic_names()
     )
 
 

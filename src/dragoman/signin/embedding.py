@@ -153,8 +153,8 @@ def _set_roles(unit: UnitOfWork, actor: Principal, user: User, roles: dict[str, 
     for connection, role in wanted.items():
         if role not in _ROLES or not _is_uuid(connection):
             raise BadRequest("Bad Request: connectionRoles: VIEWER or RESTRICTED_QUERIER by id")
-    who = Principal(PrincipalKind.EMBED, user.email, user_id=user.id)
-    there = identity.granted_roles(unit, who)
+    own = (grant for grant in identity.grants_of(unit, user.id) if grant.group is None)
+    there = {grant.connection_id: grant.role for grant in own if grant.model_id is None}
     for connection in {*there, *wanted}:
         role = wanted.get(connection, Role.NO_ACCESS.value)
         if there.get(connection) != role:

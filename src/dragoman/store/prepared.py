@@ -11,13 +11,14 @@ from collections.abc import Callable
 from operator import attrgetter, methodcaller
 from typing import Any, TypeVar
 
-from sqlalchemy import Dialect, Insert, Select, Table, insert
+from sqlalchemy import CompoundSelect, Dialect, Insert, Select, Table, insert
 from sqlalchemy.exc import DBAPIError
 
 from dragoman.store.work import UnitOfWork
 
 T = TypeVar("T")
-Statement = Select[*tuple[Any, ...]] | Insert
+Reading = Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]
+Statement = Reading | Insert
 # SQL, and the order of its parameters where the driver takes them by position.
 Compiled = tuple[str, tuple[str, ...] | None]
 
@@ -62,7 +63,7 @@ class Prepared:
     """A SELECT with named parameters (no expanding ones). Values come as the driver gives them:
     booleans of SQLite are 0 and 1."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+    def __init__(self, statement: Reading) -> None:
         self._compiled = _Compiled(statement)
 
     def all(self, unit: UnitOfWork, **values: Any) -> list[tuple[Any, ...]]:

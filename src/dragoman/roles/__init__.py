@@ -1,0 +1,1 @@
+"""Who has which role, where it comes from, and roles of one's own making."""
