@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import http
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -43,6 +43,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     refs, components = msgspec.json.schema_components([*shapes, FieldError], ref_template=_REF)
     named = dict(zip([*map(id, shapes), id(FieldError)], refs, strict=True))
     taken = {route.body.__name__ for route in routes if isinstance(route.body, type)}
+    taken |= {shape.__name__ for shape in _shapes(msgspec.Struct) if _leaves_out(shape)}
     components = {n: c if n in taken else _always_sent(c) for n, c in components.items()}
     body, dialects = dialect_schema.create_body_schema()
     paths: dict[str, dict[str, Any]] = {}
@@ -64,6 +65,18 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             "securitySchemes": {"bearerAuth": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _shapes(of: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    """Every kind of struct that there is."""
+    for each in of.__subclasses__():
+        yield each
+        yield from _shapes(each)
+
+
+def _leaves_out(shape: type[msgspec.Struct]) -> bool:
+    """Whether fields that have their defaults are not sent."""
+    return shape.__struct_config__.omit_defaults
 
 
 def _always_sent(component: dict[str, Any]) -> dict[str, Any]:
