@@ -18,7 +18,10 @@ START_SECONDS = 60.0
 TOP = 10
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|(\s*)(\S+)")
 # The server as `serve` makes it, up to the point where it would listen.
-ASSEMBLE = "from dragoman.app import create_app; create_app()"
+ASSEMBLE = (
+    "from dragoman.cli import starting; starting.quicken();"
+    "from dragoman.app import create_app; create_app()"
+)
 
 
 def measure(options: Options) -> Iterator[Finding]:

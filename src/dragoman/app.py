@@ -235,6 +235,7 @@ async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
         log.error("secrets are sealed with keys that are not there", keys=lost)
     # What start-up made lives as long as the process: the collector need not look at it again.
     gc.freeze()
+    gc.enable()
     house.jobs.start(house)
     keeper = asyncio.create_task(_keep_house(house))
     try:

@@ -14,6 +14,11 @@ HEAVY = {
     "adbc_driver_manager", "alembic", "cryptography", "duckdb", "msgspec", "psycopg", "pyarrow",
     "pymysql", "rich", "sqlalchemy", "sqlglot", "starlette", "structlog", "uvicorn", "yaml",
 }  # fmt: skip
+# What `dragoman serve` does before it listens.
+START = (
+    "from dragoman.cli import starting; starting.quicken();"
+    "from dragoman.app import create_app; create_app()"
+)
 COMMANDS = [
     "serve", "demo", "migrate", "connect", "query", "dialects", "doctor", "config", "openapi",
     "conformance",
@@ -27,15 +32,20 @@ COMMANDS = [
 
 
 def imported_by(*arguments: str) -> set[str]:
-    """Top-level names that a run of `dragoman` imports, as the interpreter itself reports them."""
+    """Top-level names that a run of `dragoman` imports."""
+    return {name.split(".")[0] for name in imports_of("-m", "dragoman.cli", *arguments)}
+
+
+def imports_of(*arguments: str) -> set[str]:
+    """All modules that a run of Python imports, as the interpreter itself reports them."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "dragoman.cli", *arguments],
+        [sys.executable, "-X", "importtime", *arguments],
         capture_output=True,
         text=True,
         check=True,
     )
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-    return {line.rpartition("|")[2].strip().split(".")[0] for line in lines}
+    return {line.rpartition("|")[2].strip() for line in lines}
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("token", "--help")])
@@ -49,6 +59,17 @@ def test_a_token_needs_no_web_server_and_no_driver(home: Path) -> None:
     found = imported_by("token", "list", "--json")
     assert "sqlalchemy" in found
     assert not found & {"starlette", "uvicorn", "duckdb", "pyarrow", "psycopg", "sqlglot"}
+
+
+def test_a_start_imports_nothing_that_it_does_not_use(run: Run, home: Path) -> None:
+    run("migrate")
+    found = imports_of("-c", START)
+    assert "dragoman.app" in found
+    # `rich` itself is looked for and not found; what it consists of would follow it.
+    assert not found & {
+        "adbc_driver_manager", "alembic", "dbos", "duckdb", "psycopg", "pyarrow", "pygments",
+        "redis", "rich.console", "sqlglot",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

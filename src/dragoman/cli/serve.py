@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dragoman.cli import local
+from dragoman.cli import local, starting
 from dragoman.cli.exits import CommandError
 from dragoman.cli.output import Json, say
 
@@ -36,6 +37,7 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Start the server; SIGTERM lets running queries finish within `shutdown_seconds`."""
+    starting.quicken()
     given = {"HOST": host, "PORT": port, "WORKERS": workers}
     # Workers are processes of their own: what was given here reaches them by the environment.
     os.environ.update({f"DRAGOMAN_{k}": str(v) for k, v in given.items() if v is not None})
@@ -120,6 +122,7 @@ def _supervise(config: Any, settings: Settings, listener: socket.socket) -> None
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
+    gc.enable()
     listener.set_inheritable(True)
     with _metrics_directory(settings.home) as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
