@@ -65,10 +65,10 @@ from dragoman.signin import service as signin
 from dragoman.signin.sessions import SessionDirectory
 from dragoman.store import Store, StoreBusy
 from dragoman.store.migrations import ensure_current
+from dragoman.system import audit_routes, job_routes
 from dragoman.system import egress as system_egress
-from dragoman.system import job_routes
 from dragoman.system import routes as system_routes
-from dragoman.vault import KeyRingSource, Vault, rotation, shelf
+from dragoman.vault import KeyRingSource, Signer, Vault, rotation, shelf
 
 log = structlog.get_logger()
 
@@ -100,6 +100,7 @@ RESOURCES = (
     role_routes.ROUTES,
     custom_role_routes.ROUTES,
     system_routes.ROUTES,
+    audit_routes.ROUTES,
     system_egress.ROUTES,
 )
 # What else is made when a connection is, and wiped with it: in this order, in its transaction.
@@ -129,13 +130,13 @@ def routes() -> tuple[Route, ...]:
 def open_house(settings: Settings) -> House:
     """The house services of one process, the store migrated. Raises for a broken key ring."""
     settings.make_home()
-    store = Store(settings.store_url)
-    ensure_current(store)
     keys = KeyRingSource(
         home=settings.home,
         value=settings.keys or None,
         command=settings.keys_command or None,
     )
+    store = Store(settings.store_url, Signer(lambda: keys, audit.PURPOSE))
+    ensure_current(store)
     return House(
         settings=settings,
         store=store,
@@ -228,6 +229,7 @@ async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
     log.info("egress", policy=house.network.describe())
     with contextlib.suppress(StoreBusy):  # a locked store does not stop a start
         await house.store.write(partial(system_egress.note, policy=house.network))
+        await house.store.write(audit_routes.bind_old_rows)
     log.info("ready", store="sqlite" if house.store.is_sqlite else "postgres")
     lost = await house.store.read(partial(rotation.keys_in_use, tables=SEALED))
     lost = {key: count for key, count in lost.items() if house.keys.current().find(key) is None}

@@ -14,6 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from dragoman import audit
+from dragoman.settings import load
+from dragoman.store import Store
+from dragoman.vault import KeyRingSource, Signer
 from tests.jobs.waiting import until
 from tests.support.bodies import body
 from tests.support.live import CONNECTIONS, LiveServer, live_server
@@ -96,11 +100,23 @@ def _whole(home: Path) -> set[str]:
         ]
         replies = [r[0] for r in store.execute("SELECT answer FROM idempotency_keys")]
     store.close()
+    _chained(home)
     assert sorted(secrets) == sorted(rows)
     assert sorted(audited) == sorted(rows)
     assert len(replies) == len(rows)
     assert all(any(row in reply for reply in replies) for row in list(rows)[:20])
     return rows
+
+
+def _chained(home: Path) -> None:
+    """The chain of the audit has every row, with the key of this home."""
+    keys = KeyRingSource(home=home)
+    store = Store(load({}, home=home).store_url, Signer(lambda: keys, audit.PURPOSE))
+    with store.look() as unit:
+        verdict = audit.verify(unit)
+    store.close()
+    assert verdict.whole, verdict.problems
+    assert verdict.rows == verdict.number
 
 
 def _opens(server: LiveServer, connection_id: str) -> bool:

@@ -25,7 +25,8 @@ class PrincipalKind(StrEnum):
 class Principal:
     """`user_id` is the person whose attributes apply: a personal token's owner, who signed in, or
     the maker of an organization key; None where there is none. `token_id` is the token's id or the
-    session's. `scope`: what the token was narrowed to."""
+    session's. `scope`: what the token was narrowed to. `by`: the organization key that acts as this
+    person."""
 
     kind: PrincipalKind
     name: str
@@ -33,6 +34,12 @@ class Principal:
     user_id: str | None = None
     organization_admin: bool = False
     scope: Scope | None = None
+    by: Principal | None = None
+
+    @property
+    def actor(self) -> Principal:
+        """Who really acts: the organization key that acts as this person, or the principal."""
+        return self.by or self
 
     @property
     def is_person(self) -> bool:

@@ -154,6 +154,7 @@ def _success(route: Route, named: Mapping[int, Any]) -> dict[str, Any]:
     elif route.answer is not None:
         schema = _schema(route.answer, named)
         response["content"] = {media: {"schema": schema} for media in route.wire.media_types}
+        response["content"] |= {media: {} for media in route.media}
     return {str(route.status): response}
 
 

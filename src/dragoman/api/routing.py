@@ -66,7 +66,8 @@ PLAIN = Wire(("application/json",), {"$ref": "#/components/schemas/Error"})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation. `answer` is a msgspec type, a JSON Schema, or media types with binary bodies.
+    """One operation. `answer` is a msgspec type, a JSON Schema, or media types with binary bodies;
+    `media`: further media types that it may come in.
 
     `extension`: not in the vendor's contract. `refuses_without_401`: no token is a 400 and an
     unknown one a 403, as the contract has it for two operations (contract §1.5).
@@ -84,6 +85,7 @@ class Route:
     status: int = 200
     body: type | Schema | None = None
     answer: type | Schema | tuple[str, ...] | None = None
+    media: tuple[str, ...] = ()
     query: tuple[Parameter, ...] = ()
     headers: tuple[Parameter, ...] = ()
     errors: tuple[int, ...] = ()

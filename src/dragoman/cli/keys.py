@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dragoman.settings import Settings
     from dragoman.store import Store
-    from dragoman.vault import KeyRing, KeyRingSource
+    from dragoman.vault import KeyRing
 
 group = typer.Typer(help="The key ring: list, rotate, drop retired keys.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def list_keys(as_json: Json = False) -> None:
     """List the keys by id, never the keys themselves, and how many secrets each seals."""
     settings = local.settings()
     with local.store(settings) as store:
-        ring = _source(settings).current()
+        ring = local.key_source(settings).current()
         counts = used(store)
     rows = [
         {"id": key, "state": "retired" if place else "primary", "secrets": counts.get(key, 0)}
@@ -47,7 +47,7 @@ def rotate(as_json: Json = False) -> None:
 
     settings = local.settings()
     with local.store(settings) as store:
-        source = _source(settings)
+        source = local.key_source(settings)
         finishing = bool(_on_retired(source.current(), used(store)))
         if finishing:
             say("Secrets are still on retired keys: finishing that rotation, without a new key.")
@@ -69,7 +69,7 @@ def drop_retired(as_json: Json = False) -> None:
     path = _file(settings)
     dropped: list[str] = []
     with local.store(settings) as store:
-        _source(settings)  # the file is there, and fit to use
+        local.key_source(settings)  # the file is there, and fit to use
 
         def change(ring: KeyRing) -> KeyRing:
             waiting = _on_retired(ring, used(store))
@@ -82,14 +82,6 @@ def drop_retired(as_json: Json = False) -> None:
         update_keyring(path, change)
     text = f"Dropped {len(dropped)} retired keys; older backups of the store need them."
     Output(as_json).done(text, {"dropped": dropped})
-
-
-def _source(settings: Settings) -> KeyRingSource:
-    from dragoman.vault import KeyRingSource
-
-    return KeyRingSource(
-        home=settings.home, value=settings.keys or None, command=settings.keys_command or None
-    )
 
 
 def _file(settings: Settings) -> Path:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dragoman.house import House
     from dragoman.settings import Settings
     from dragoman.store import Origin, Store, UnitOfWork
+    from dragoman.vault import KeyRingSource
 
 
 def settings() -> Settings:
@@ -34,17 +35,29 @@ def origin() -> Origin:
 @contextlib.contextmanager
 def store(chosen: Settings | None = None) -> Generator[Store]:
     """The store, brought to the current revision, closed at the end."""
+    from dragoman.audit import PURPOSE
     from dragoman.store import Store
     from dragoman.store.migrations import ensure_current
+    from dragoman.vault import Signer
 
     found = chosen or settings()
     make_home(found)
-    opened = Store(found.store_url)
+    # The ring is read only when something is written.
+    opened = Store(found.store_url, Signer(lambda: key_source(found), PURPOSE))
     try:
         ensure_current(opened)
         yield opened
     finally:
         opened.close()
+
+
+def key_source(chosen: Settings) -> KeyRingSource:
+    """The key ring that the settings name. Raises `KeyRingError`."""
+    from dragoman.vault import KeyRingSource
+
+    return KeyRingSource(
+        home=chosen.home, value=chosen.keys or None, command=chosen.keys_command or None
+    )
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from dragoman import __version__
 from dragoman.cli import (
     apply,
     ask,
+    audits,
     conformance,
     connect,
     connections,
@@ -104,6 +105,7 @@ for name, group in (
     ("connections", connections.group),
     ("models", modeling.group),
     ("keys", keys.group),
+    ("audit", audits.group),
 ):
     app.add_typer(group, name=name)
 connections.group.command("apply")(apply.apply)

@@ -73,7 +73,7 @@ def create(unit: UnitOfWork, principal: Principal, body: NewKey, most: int) -> K
         raise Forbidden("Forbidden: a narrowed token makes no others")
     user = service.user_of(unit, principal.user_id)
     if body.type == "personal":
-        if user is None or not _is_person(principal):
+        if user is None or not principal.is_person:
             raise Forbidden("Forbidden: an organization key has no personal tokens")
         _leave_room(unit, user.id, most)
     elif not _manages(principal):
@@ -117,12 +117,8 @@ def _manages(principal: Principal) -> bool:
     return allow(principal, Permission.API_KEYS_MANAGE, NOTHING)
 
 
-def _is_person(principal: Principal) -> bool:
-    return principal.kind is not PrincipalKind.ORGANIZATION and principal.user_id is not None
-
-
 def _owns(principal: Principal, found: AnyRow) -> bool:
-    return _is_person(principal) and found.user_id == principal.user_id
+    return principal.is_person and found.user_id == principal.user_id
 
 
 def _seen(principal: Principal) -> ColumnElement[bool]:
@@ -130,7 +126,7 @@ def _seen(principal: Principal) -> ColumnElement[bool]:
     if _manages(principal):
         return table.c.id.is_not(None)
     itself = table.c.id == principal.token_id
-    return or_(itself, table.c.user_id == principal.user_id) if _is_person(principal) else itself
+    return or_(itself, table.c.user_id == principal.user_id) if principal.is_person else itself
 
 
 def _leave_room(unit: UnitOfWork, user_id: str, most: int) -> None:

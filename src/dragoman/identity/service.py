@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from dragoman import audit
 from dragoman.access.principal import Principal
 from dragoman.identity import events
+from dragoman.identity.acting import as_user
 from dragoman.identity.attribute_definitions import (
     Definition,
     Type,
@@ -131,6 +132,7 @@ __all__ = [
     "User",
     "UserDetail",
     "Wanted",
+    "as_user",
     "attribute_texts",
     "attributes",
     "base_of",

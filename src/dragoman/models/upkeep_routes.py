@@ -9,10 +9,10 @@ import msgspec
 from starlette.responses import Response
 
 from dragoman.access.policy import Permission
-from dragoman.access.principal import Principal
 from dragoman.api.call import Call, Success, answer, typed, uuid_of
-from dragoman.api.errors import BadRequest, Forbidden
+from dragoman.api.errors import BadRequest
 from dragoman.api.routing import ON_THE_MODEL, Parameter, Route
+from dragoman.identity import service as identity
 from dragoman.models import checking, upkeep
 from dragoman.models.access import on_branch
 from dragoman.models.checking import Issue, Verdict
@@ -97,7 +97,7 @@ async def validate(call: Call) -> Response:
 
 async def check_content(call: Call) -> Response:
     model_id, query = call.id("modelId"), call.query()
-    _own_user(call.principal, query)
+    user_id = _user(query)
     _known_labels(query.get("labels"))
     if query.get("content_filter_mode", "ALL") not in _FILTERS:
         raise BadRequest(f"Bad Request: content_filter_mode: one of {', '.join(_FILTERS)}")
@@ -108,7 +108,8 @@ async def check_content(call: Call) -> Response:
         raise BadRequest(f"Bad Request: find_type: one of {', '.join(_NAMED)}")
 
     def work(unit: UnitOfWork) -> tuple[Model, dict[str, list[str]]]:
-        model = on_branch(unit, call.principal, model_id, branch_id(query))
+        asker = identity.as_user(unit, call.principal, user_id)
+        model = on_branch(unit, asker, model_id, branch_id(query))
         if find is None or kind is None:
             return model, {}
         return model, upkeep.places(unit, model, upkeep.name(kind, find))
@@ -121,14 +122,17 @@ async def check_content(call: Call) -> Response:
 async def replace_names(call: Call) -> Response:
     model_id, query = call.id("modelId"), call.query()
     body = typed(await call.json(), ReplaceNames)
-    _own_user(call.principal, query)
+    user_id = _user(query)
     _known_labels(body.labels)
     branch = None if body.branch_id is None else uuid_of(body.branch_id, "branch_id")
     kind = body.find_or_replace_type
     names = upkeep.name(kind, body.find), upkeep.name(kind, body.replacement)
-    count = await call.write(
-        lambda unit: upkeep.replace_name(unit, call.principal, model_id, branch, names)
-    )
+
+    def work(unit: UnitOfWork) -> int:
+        asker = identity.as_user(unit, call.principal, user_id)
+        return upkeep.replace_name(unit, asker, model_id, branch, names)
+
+    count = await call.write(work)
     return answer(NamesReplaced(count))
 
 
@@ -153,11 +157,9 @@ async def migrate(call: Call) -> Response:
     return answer(Success())
 
 
-def _own_user(principal: Principal, query: Mapping[str, str]) -> None:
-    """Personal tokens act for their own user only (contract §1.6)."""
-    asked = query.get("userId")
-    if asked and principal.is_person and asked != principal.user_id:
-        raise Forbidden("Forbidden: User-scoped API keys cannot act on behalf of other users")
+def _user(query: Mapping[str, str]) -> str | None:
+    """The user to act as (contract §1.6)."""
+    return uuid_of(query["userId"], "userId") if query.get("userId") else None
 
 
 def _known_labels(text: str | None) -> None:
@@ -170,7 +172,7 @@ _FILTERS = ("ALL", "WITH_ISSUES", "NO_ISSUES")
 _NAMED = ("FIELD", "TOPIC", "VIEW")
 _BOOLEAN = {"type": "string", "enum": ["true", "false", "0", "1"]}
 _ONE = "/api/v1/models/{modelId}"
-_USER = Parameter("userId", "Membership id; a personal token's own.")
+_USER = Parameter("userId", "Act as this user (membership id); organization keys only.")
 
 ROUTES = (
     Route(

@@ -10,8 +10,8 @@ from typing import Any
 
 from dragoman import audit
 from dragoman.access.policy import Permission, allow
-from dragoman.access.principal import Principal, PrincipalKind
-from dragoman.api.errors import Forbidden, NotFound
+from dragoman.access.principal import Principal
+from dragoman.api.errors import Forbidden
 from dragoman.catalog import service as catalog
 from dragoman.connections import dialling
 from dragoman.connections.dialling import Located
@@ -63,7 +63,7 @@ class Planned:
 def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
     """Compile a question for who asks. Raises `PlanError`, and as `models.on_branch` and
     `dialling.locate`."""
-    asker = _asker(unit, principal, ask)
+    asker = identity.as_user(unit, principal, ask.acting_for)
     model = models.on_branch(unit, asker, ask.model_id, ask.branch_id)
     located = _located(unit, asker, model, ask)
     asking, told = _asking(unit, asker, located, ask)
@@ -108,23 +108,6 @@ def _planned(
         reset_at,
         assembly if assembly.needed else None,
     )
-
-
-def _asker(unit: UnitOfWork, principal: Principal, ask: Ask) -> Principal:
-    """Who counts: the principal, or the user that an organization key names."""
-    if ask.acting_for is None:
-        return principal
-    if principal.kind is not PrincipalKind.ORGANIZATION:
-        raise Forbidden("Forbidden: userId needs an organization key")
-    user = identity.user_of(unit, ask.acting_for)
-    if user is None or user.disabled_at is not None:
-        raise NotFound("Not Found: User does not exist")
-    return Principal(
-        PrincipalKind.PERSONAL,
-        user.email,
-        user_id=user.id,
-        organization_admin=user.organization_admin,
-    ).narrowed(principal.scope)
 
 
 def _located(unit: UnitOfWork, asker: Principal, model: Model, ask: Ask) -> Located:
@@ -235,6 +218,7 @@ def _cache_policy(compiler: Compiler, topic_name: str) -> tuple[float, str]:
 
 def audit_acting(unit: UnitOfWork, principal: Principal, ask: Ask) -> None:
     """Note that a key asked as somebody else."""
-    if ask.acting_for is not None:
-        resource = ("user", ask.acting_for)
-        audit.record(unit, principal, "query.act_as", resource, after={"model": ask.model_id})
+    asker = identity.as_user(unit, principal, ask.acting_for)
+    if asker.by is not None:
+        resource = ("user", str(asker.user_id))
+        audit.record(unit, asker, "query.act_as", resource, after={"model": ask.model_id})

@@ -26,7 +26,7 @@ from sqlalchemy.engine import make_url
 from dragoman import clock
 from dragoman.secret import SecretStr
 from dragoman.store.busy import StoreBusy, told
-from dragoman.store.work import Origin, UnitOfWork
+from dragoman.store.work import Origin, Signer, UnitOfWork, finish
 from dragoman.store.writer import QUEUE_SECONDS, Writer
 
 T = TypeVar("T")
@@ -43,7 +43,9 @@ ANSWER_SECONDS = 15.0
 class Store:
     """The application database. `read` and `write` are for the server, `begin` for the rest."""
 
-    def __init__(self, url: SecretStr) -> None:
+    def __init__(self, url: SecretStr, signer: Signer | None = None) -> None:
+        """`signer`: with whose keys the audit is chained; without one it is hashed only."""
+        self._signer = signer
         parsed = make_url(url.reveal())
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -55,7 +57,7 @@ class Store:
             else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
         self._snapshots = self.engine.execution_options(**reading)
-        self._writer = Writer(self.engine) if self.is_sqlite else None
+        self._writer = Writer(self.engine, signer) if self.is_sqlite else None
         self._threads = ThreadPoolExecutor(POSTGRES_POOL, thread_name_prefix="store")
         self._reader: Connection | None = None
         self._reader_lock = threading.Lock()
@@ -80,7 +82,9 @@ class Store:
     def begin(self, origin: Origin = NOWHERE) -> Generator[UnitOfWork]:
         """A unit of work on the calling thread (command line, background threads)."""
         with told(), self.engine.begin() as connection:
-            yield UnitOfWork(connection, clock.now(), origin)
+            unit = UnitOfWork(connection, clock.now(), origin, self._signer)
+            yield unit
+            finish([unit])
 
     @contextmanager
     def look(self, origin: Origin = NOWHERE) -> Generator[UnitOfWork]:
@@ -88,12 +92,12 @@ class Store:
         the server waits for it."""
         with told(), self._snapshots.connect() as connection:
             if not self.is_sqlite:
-                yield UnitOfWork(connection, clock.now(), origin)
+                yield UnitOfWork(connection, clock.now(), origin, self._signer)
                 return
             driver: Any = connection.connection.dbapi_connection
             driver.execute("BEGIN")
             try:
-                yield UnitOfWork(connection, clock.now(), origin)
+                yield UnitOfWork(connection, clock.now(), origin, self._signer)
             finally:
                 if driver.in_transaction:
                     driver.execute("COMMIT")
@@ -142,7 +146,7 @@ class Store:
 
     def _read_snapshot(self, work: Work[T], origin: Origin) -> T:
         with told(), self._snapshots.begin() as connection:
-            return work(UnitOfWork(connection, clock.now(), origin))
+            return work(UnitOfWork(connection, clock.now(), origin, self._signer))
 
     def _read_here(self, work: Work[T], origin: Origin) -> T:
         """Read on a connection that stays open: no check-out, no thread."""
@@ -152,7 +156,7 @@ class Store:
             driver: Any = self._reader.connection.dbapi_connection
             driver.execute("BEGIN")
             try:
-                return work(UnitOfWork(self._reader, clock.now(), origin))
+                return work(UnitOfWork(self._reader, clock.now(), origin, self._signer))
             finally:
                 if driver.in_transaction:
                     driver.execute("COMMIT")

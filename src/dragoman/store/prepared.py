@@ -11,14 +11,14 @@ from collections.abc import Callable
 from operator import attrgetter, methodcaller
 from typing import Any, TypeVar
 
-from sqlalchemy import CompoundSelect, Dialect, Insert, Select, Table, insert
+from sqlalchemy import CompoundSelect, Dialect, Insert, Select, Table, Update, insert
 from sqlalchemy.exc import DBAPIError
 
 from dragoman.store.work import UnitOfWork
 
 T = TypeVar("T")
 Reading = Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]
-Statement = Reading | Insert
+Statement = Reading | Insert | Update
 # SQL, and the order of its parameters where the driver takes them by position.
 Compiled = tuple[str, tuple[str, ...] | None]
 
@@ -85,3 +85,14 @@ class PreparedInsert:
     def run(self, unit: UnitOfWork, **row: Any) -> bool:
         """Insert the row; every column has a value. Whether a row was written."""
         return self._compiled.execute(unit, row, _COUNT) > 0
+
+
+class PreparedUpdate:
+    """An UPDATE with named parameters."""
+
+    def __init__(self, statement: Update) -> None:
+        self._compiled = _Compiled(statement)
+
+    def run(self, unit: UnitOfWork, **values: Any) -> None:
+        """Run it."""
+        self._compiled.execute(unit, values, _COUNT)

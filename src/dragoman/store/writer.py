@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine
 
 from dragoman import clock
 from dragoman.store.busy import StoreBusy, told
-from dragoman.store.work import Origin, UnitOfWork
+from dragoman.store.work import Origin, Signer, UnitOfWork, finish
 
 MOST_PER_COMMIT = 32
 # Work that waited longer is given up: its client should try again, not queue on.
@@ -35,14 +35,16 @@ class _Job:
     asked: float = field(default_factory=time.monotonic)
     result: Any = None
     error: BaseException | None = None
+    unit: UnitOfWork | None = None
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: Connection, signer: Signer | None) -> None:
         """Do the work; keeps what it returned or raised until the commit is known."""
         try:
             if time.monotonic() - self.asked > QUEUE_SECONDS:
                 raise StoreBusy("too much work waits for the store")
             with told():
-                self.result = self.work(UnitOfWork(connection, clock.now(), self.origin))
+                self.unit = UnitOfWork(connection, clock.now(), self.origin, signer)
+                self.result = self.work(self.unit)
         except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
             self.error = error
 
@@ -60,8 +62,9 @@ class _Job:
 class Writer:
     """Takes units of work from event loops and runs them in order."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, signer: Signer | None = None) -> None:
         self._engine = engine
+        self._signer = signer
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
         self._thread.start()
@@ -112,7 +115,9 @@ class Writer:
                 driver.execute("BEGIN IMMEDIATE")
                 try:
                     self._run(jobs, connection, driver)
-                    if any(job.error is None for job in jobs):
+                    done = [job.unit for job in jobs if job.error is None and job.unit]
+                    if done:
+                        finish(done)
                         driver.execute("COMMIT")
                 finally:
                     if driver.in_transaction:
@@ -123,11 +128,11 @@ class Writer:
 
     def _run(self, jobs: list[_Job], connection: Connection, driver: Any) -> None:
         if len(jobs) == 1:
-            jobs[0].run(connection)
+            jobs[0].run(connection, self._signer)
             return
         for job in jobs:
             driver.execute("SAVEPOINT unit")
-            job.run(connection)
+            job.run(connection, self._signer)
             # A full disk makes SQLite roll the whole transaction back by itself.
             if not driver.in_transaction:
                 raise StoreBusy("the store gave up the transaction")

@@ -31,7 +31,7 @@ async def show(call: Call) -> Response:
 def note(unit: UnitOfWork, policy: EgressPolicy) -> None:
     """Write an audit row when the policy is not the one of the last start."""
     told = _told(policy)
-    rows, _ = audit.page(unit, size=1, before_seq=None, filters={"action": _ACTION})
+    rows, _ = audit.page(unit, size=1, before_seq=None, filters=audit.Filters({"action": _ACTION}))
     before = rows[0].after if rows else None
     if before != told:
         audit.record(unit, OPERATOR, _ACTION, _RESOURCE, before, told)

@@ -17,6 +17,7 @@ from dragoman.vault.keyfile import (
 from dragoman.vault.keyring import Key, KeyRing, parse_keyring, render_keyring
 from dragoman.vault.keysource import KeyRingSource, load_keyring
 from dragoman.vault.seal import RingSource, Vault, rewrap_batches
+from dragoman.vault.signing import Signer
 
 __all__ = [
     "KEY_FILE_NAME",
@@ -27,6 +28,7 @@ __all__ = [
     "KeyRingError",
     "KeyRingSource",
     "RingSource",
+    "Signer",
     "UnknownKey",
     "Vault",
     "VaultError",

@@ -13,6 +13,7 @@ from dragoman.access.principal import OPERATOR
 from dragoman.access.roles import Role
 from dragoman.identity import service as identity
 from dragoman.identity import tokens
+from dragoman.system import audit_routes
 from tests.support.bodies import body
 from tests.support.clients import assert_error
 from tests.support.server import CONNECTIONS, ENVIRONMENTS, Server
@@ -139,7 +140,9 @@ def test_filters(server: Server) -> None:
 @pytest.mark.parametrize(
     "query",
     ["pageSize=0", "pageSize=101", "pageSize=x", "pageSize=-1", "pageSize=٣", "cursor=x",
-     "cursor=-1", "cursor=99999999999999999999", "actor=x", "action=a&action=b", "actorName=%00"],
+     "cursor=-1", "cursor=99999999999999999999", "actor=x", "action=a&action=b", "actorName=%00",
+     "since=x", "until=2026-13-01", "since=0001-01-01T00:00:00%2B14:00", "format=csv",
+     "format=ndjson&pageSize=5", "format=ndjson&cursor=5"],
 )  # fmt: skip
 def test_queries_that_are_refused(sqlite_server: Server, query: str) -> None:
     assert_error(sqlite_server.root.get(f"{LOG}?{query}"), 400)
@@ -160,11 +163,52 @@ def test_only_admins_read_it(server: Server) -> None:
 
 def test_old_rows_are_forgotten(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     start = clock.now()
-    for days in (10, 5, 0):
-        monkeypatch.setattr(clock, "now", lambda days=days: start - timedelta(days=days))
+    for days in (0, 5, 10):
+        monkeypatch.setattr(clock, "now", lambda days=days: start + timedelta(days=days))
+        server.custom_role(f"role {days}", Role.VIEWER)
+    with server.unit() as unit:
+        assert audit.forget(unit, days=7) == 2  # with the row of the egress policy
+        assert audit.forget(unit, days=5) == 0
+        assert audit.forget(unit, days=4) == 1
+    assert [row["resourceId"] for row in rows(server, "action=role.create")] == ["role 10"]
+
+
+def test_filters_of_who_and_when(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = clock.now()
+    for days in (1, 2, 3):
+        monkeypatch.setattr(clock, "now", lambda days=days: start + timedelta(days=days))
         server.custom_role(f"role {days}", Role.VIEWER)
     monkeypatch.setattr(clock, "now", lambda: start)
-    with server.unit() as unit:
-        assert audit.forget(unit, days=5) == 1
-        assert audit.forget(unit, days=4) == 1
-    assert [row["resourceId"] for row in rows(server, "action=role.create")] == ["role 0"]
+
+    def days(query: str) -> list[str]:
+        return [row["resourceId"][-1] for row in rows(server, f"action=role.create&{query}")]
+
+    two = clock.wire(start + timedelta(days=2))
+    assert days("") == ["3", "2", "1"]
+    assert days(f"since={two}") == ["3", "2"]
+    assert days(f"until={two}") == ["1"]
+    assert days(f"since={two}&until={two}") == []
+    made = server.root.post(CONNECTIONS, json=body("postgres"), headers={"X-Request-Id": "r-7"})
+    [row] = [row for row in rows(server, "requestId=r-7") if row["resourceType"] == "connection"]
+    assert row["resourceId"] == made.json()["data"]
+    assert row in rows(server, f"actorId={row['actorTokenId']}")
+    assert rows(server, "actorId=nobody") == []
+
+
+def test_export_as_ndjson(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_routes, "_BATCH", 2)
+    for number in range(5):
+        server.custom_role(f"role {number}", Role.VIEWER)
+    listed = rows(server)
+    for asked in (
+        server.root.get(f"{LOG}?format=ndjson"),
+        server.root.get(LOG, headers={"Accept": "application/x-ndjson"}),
+    ):
+        assert asked.status_code == 200
+        assert asked.headers["content-type"].startswith("application/x-ndjson")
+        assert [json.loads(line) for line in asked.text.splitlines()] == listed[::-1]
+    one = server.root.get(f"{LOG}?format=ndjson&resourceId=role%203").text
+    assert [json.loads(line)["resourceId"] for line in one.splitlines()] == ["role 3"]
+    assert server.root.get(f"{LOG}?format=ndjson&action=none").text == ""
+    member = server.member("m@example.com")
+    assert_error(member.get(f"{LOG}?format=ndjson"), 403)
