@@ -147,6 +147,7 @@ ELSEWHERE = {
     for route in ROUTES
     if route.path.startswith(("/api/scim/v2/Users", "/api/scim/v2/Groups", "/api/scim/v2/embed/"))
     or route.path.startswith("/api/v1/users/email-only")
+    or route.path.endswith("/model-roles")
     or (route.method, route.path) == ("GET", "/api/v1/user-attributes")
 }
 PUBLIC = {
@@ -308,6 +309,8 @@ def test_walk_as_a_member_without_any_role(sqlite_server: Server, route: Route) 
         assert status == 400  # a question names its model in its body
     elif route.permission is Permission.MODELS_MIGRATE:
         assert status == 403  # for organization keys, whatever the model
+    elif route.path.endswith("/model-roles"):
+        assert status == (400 if route.method == "POST" else 403)  # the body says on what
     elif route.path.startswith((f"{CONNECTIONS}/{{", MODELS, "/api/v1/jobs/")):
         # Bodies may be looked at before the connection is; they never tell whether it is there.
         assert status in (400, 404)
@@ -345,4 +348,5 @@ def test_rules_are_monotonous() -> None:
         Permission.MODELS_MIGRATE,
         Permission.SCIM,
         Permission.EMBED,
+        Permission.ROLES_DEFINE,
     }

@@ -105,8 +105,13 @@ class RdsIam(Dialect):
 
     def check(self, draft: Draft) -> None:
         """The region is in the host's name, or given."""
+        if not draft.settings.get(MACHINE):
+            for name in ("region", "awsRoleArn"):
+                if draft.settings.get(name) is not None:
+                    draft.warn(name, f"It goes with {MACHINE}; it is stored and has no effect.")
+            return
         check_forms(draft)
-        if not draft.settings.get(MACHINE) or draft.refused("region", "host"):
+        if draft.refused("region", "host"):
             return
         named, given = rds_region(str(draft.settings.get("host", ""))), draft.settings.get("region")
         if not named and not given:
