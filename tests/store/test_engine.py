@@ -300,14 +300,15 @@ def test_of_two_that_wait_for_each_other_the_loser_runs_again(
     on_postgres: tuple[Server, str],
 ) -> None:
     server, _ = on_postgres
-    server.custom_role("a", Role.VIEWER)
-    server.custom_role("b", Role.VIEWER)
+    with server.house.store.begin() as unit:
+        unit.db.execute(text("CREATE TABLE things (name TEXT PRIMARY KEY, seen TEXT)"))
+        unit.db.execute(text("INSERT INTO things VALUES ('a', ''), ('b', '')"))
     both, runs = threading.Barrier(2, timeout=10), []
 
     def update(unit: Any, names: tuple[str, str]) -> None:
         runs.append(names)
         for place, name in enumerate(names):
-            statement = text("UPDATE custom_roles SET created_at = :n WHERE name = :n")
+            statement = text("UPDATE things SET seen = :n WHERE name = :n")
             unit.db.execute(statement, {"n": name})
             if place == 0 and runs.count(names) == 1:
                 both.wait()

@@ -178,7 +178,7 @@ class StarRocksSession(MySQLSession):
 
     def _sign_in(self) -> Any:
         try:
-            return self._dial()
+            return self._dial(self._database)
         except DatabaseFailure as failure:
             missing = failure.cause in {Cause.DATABASE_NOT_FOUND, Cause.PERMISSION_DENIED}
             if not missing or self._database == self._target.database:
@@ -186,13 +186,11 @@ class StarRocksSession(MySQLSession):
         # The default schema is not there: that is for the diagnosis to say, not a reason to fail.
         self.notices.append(f"There is no schema {self._database} to be the default.")
         self._database = self._target.database
-        return self._dial()
+        return self._dial(self._database)
 
-    def _dial(self) -> Any:
+    def _dial(self, database: str | None) -> Any:
         try:
-            connection = mysql_connect.sign_in(
-                self._target, self._network, self._options, self._database
-            )
+            connection = super()._dial(database)
         except DatabaseFailure as failure:
             if failure.code not in _UNKNOWN_DATABASE:
                 raise
