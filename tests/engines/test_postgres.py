@@ -18,7 +18,7 @@ from dragoman.dialects import registry
 from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Address
-from dragoman.dialects.postgres_connect import _whom, conninfo
+from dragoman.dialects.postgres_connect import _where, conninfo
 from dragoman.dialects.postgres_numeric import declared_type
 from dragoman.secret import SecretStr
 from tests.engines.conformance import Subject, policy, postgres_subject, rows, target
@@ -188,9 +188,11 @@ def test_no_value_becomes_another_parameter(values: dict[str, str]) -> None:
     """Whatever a field has in it, libpq reads that field and no other."""
     settings = {"database": values.get("dbname", "d"), "username": values.get("user", "u")}
     secrets = {"passwordUnencrypted": SecretStr(values.get("password", "p"))}
-    given_to = _whom(Target("postgres", settings, secrets), Address("h.example", "192.0.2.1", 5432))
-    read = psycopg.conninfo.conninfo_to_dict(conninfo(given_to))
-    assert read == {name: str(value) for name, value in given_to.items()}
+    target = Target("postgres", settings, secrets)
+    where = _where(target, Address("h.example", "192.0.2.1", 5432))
+    read = psycopg.conninfo.conninfo_to_dict(conninfo(where, target))
+    whom = {"user": target.username, "password": target.password.reveal()}
+    assert read == {name: str(value) for name, value in where.items()} | whom
 
 
 def test_an_address_that_needs_quoting_reaches_the_server_as_it_is(
