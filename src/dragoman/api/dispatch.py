@@ -78,29 +78,29 @@ class Dispatcher:
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, origin: Origin, visit: _Visit) -> Response:
-        path: str = request.scope["path"]
-        failed = next((f for begin, f in self.forms.items() if path.startswith(begin)), _failed)
         try:
             return await self._handle(request, origin, visit)
         except asyncio.CancelledError:
             # uvicorn gives up waiting for us when it stops; the client is still there.
-            return failed(Unavailable("The server is stopping.", headers={"Retry-After": "5"}))
+            failed: ApiError = Unavailable("The server is stopping.", headers={"Retry-After": "5"})
         except ApiError as error:
-            return failed(error)
+            failed = error
         except DatabaseFailure as failure:
-            return failed(from_failure(failure))
+            failed = from_failure(failure)
         except StoreBusy as busy:
             log.warning("store busy", reason=str(busy), request_id=origin.request_id)
-            unavailable = Unavailable(
+            failed = Unavailable(
                 "The server's own store cannot take the request now; try again.",
                 headers={"Retry-After": "2"},
             )
-            return failed(unavailable)
         except Exception:
             log.exception(
                 "unexpected error", request_id=origin.request_id, path=request.scope["path"]
             )
-            return failed(Internal(f"Internal error; request id {origin.request_id}"))
+            failed = Internal(f"Internal error; request id {origin.request_id}")
+        path: str = request.scope["path"]
+        form = next((f for begin, f in self.forms.items() if path.startswith(begin)), _failed)
+        return form(failed)
 
     async def _handle(self, request: Request, origin: Origin, visit: _Visit) -> Response:
         if sum([len(k) + len(v) for k, v in request.scope["headers"]]) > MAX_HEADER_BYTES:

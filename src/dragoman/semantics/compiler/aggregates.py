@@ -28,7 +28,6 @@ _KINDS = {
 }
 # Words after the closing parenthesis that make it more than the plain aggregate.
 _MORE = {"FILTER", "OVER", "WITHIN", "IGNORE", "RESPECT", "KEEP"}
-_HOLE = "dragoman_hole_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class RawAggregate:
 @functools.lru_cache(maxsize=100_000)
 def taken_apart(sql: SqlText, parser: str) -> tuple[str | Reference | RawAggregate, ...] | None:
     """The text with its aggregates as pieces; None where some cannot be taken out."""
-    text, holes = _with_holes(sql)
+    text, holes = sql.with_holes()
     tokens = _tokens(text, parser)
     if tokens is None:
         return None
@@ -55,18 +54,6 @@ def taken_apart(sql: SqlText, parser: str) -> tuple[str | Reference | RawAggrega
         parts += [*_filled(text[at:start], holes), argument]
         at = end
     return (*parts, *_filled(text[at:], holes))
-
-
-def _with_holes(sql: SqlText) -> tuple[str, dict[str, Reference]]:
-    holes: dict[str, Reference] = {}
-    pieces: list[str] = []
-    for part in sql.parts:
-        if isinstance(part, Reference):
-            holes[f"{_HOLE}{len(holes)}_"] = part
-            pieces.append(f"{_HOLE}{len(holes) - 1}_")
-        else:
-            pieces.append(part)
-    return "".join(pieces), holes
 
 
 def _tokens(text: str, parser: str) -> Sequence[Token] | None:

@@ -19,8 +19,6 @@ from dragoman.semantics.model.references import Reference, SqlText
 if TYPE_CHECKING:
     from sqlglot import exp
 
-SENTINEL = "dragoman_hole_"
-
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
@@ -58,7 +56,7 @@ def fragment(
 
     `others`: more views that stand before a dot (of a join's condition), with their qualifiers.
     """
-    text, holes = _with_holes(sql)
+    text, holes = sql.with_holes()
     tree = _parse(text, parser)
     if tree is None:
         return Fragment(sql.parts, opaque=True)
@@ -79,19 +77,6 @@ def fragment(
 def column(qualifier: str, name: str) -> Fragment:
     """The piece of a physical column; both already in quotes."""
     return Fragment((f"{qualifier}.{name}",), atomic=True, strict=True)
-
-
-def _with_holes(sql: SqlText) -> tuple[str, dict[str, Reference]]:
-    holes: dict[str, Reference] = {}
-    pieces: list[str] = []
-    for part in sql.parts:
-        if isinstance(part, Reference):
-            name = f"{SENTINEL}{len(holes)}_"
-            holes[name] = part
-            pieces.append(name)
-        else:
-            pieces.append(part)
-    return "".join(pieces), holes
 
 
 def _parse(text: str, parser: str) -> exp.Expr | None:

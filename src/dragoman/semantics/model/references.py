@@ -12,6 +12,7 @@ NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _BRACKET = r"\[\s*([A-Za-z0-9_]+)\s*\]"
 _NAME = re.compile(NAME)
 _FIELD = re.compile(rf"(?:({NAME})\.)?({NAME})(?:{_BRACKET})?")
+SENTINEL = "dragoman_hole_"
 _DOLLAR = re.compile(r"\$\{\s*([^{}]*?)\s*\}")
 _CONSTANT = re.compile(r"@\{\s*([^{}]*?)\s*\}")
 OWN_TABLE = "TABLE"
@@ -93,6 +94,20 @@ class SqlText:
     def references(self) -> tuple[Reference, ...]:
         """What it refers to, in the order of the text."""
         return tuple(part for part in self.parts if isinstance(part, Reference))
+
+    def with_holes(self) -> tuple[str, dict[str, Reference]]:
+        """The text with a name in place of each reference, so that a parser can read it; and what
+        each name stands for."""
+        holes: dict[str, Reference] = {}
+        pieces: list[str] = []
+        for part in self.parts:
+            if isinstance(part, Reference):
+                name = f"{SENTINEL}{len(holes)}_"
+                holes[name] = part
+                pieces.append(name)
+            else:
+                pieces.append(part)
+        return "".join(pieces), holes
 
 
 @functools.lru_cache(maxsize=50_000)

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from dragoman.dialects.sql import SqlFunctions
 from dragoman.dialects.sql.functions import NotExpressible
 from dragoman.semantics.compiler.errors import PlanError
-from dragoman.semantics.compiler.fragments import SENTINEL
-from dragoman.semantics.model.references import Reference, SqlText, sql_text
+from dragoman.semantics.model.references import SENTINEL, Reference, SqlText, sql_text
 
 if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token as Read
@@ -65,7 +64,7 @@ def tokens_of(sql: str, functions: SqlFunctions) -> list[Token]:
         raise PlanError(f"The SQL has more than {MAX_TEXT} characters.")
     if SENTINEL in sql.lower():
         raise PlanError(f"The SQL has the word {SENTINEL}, which is reserved.")
-    holes, text = _with_holes(sql_text(sql))
+    text, holes = sql_text(sql).with_holes()
     read = _read(text, functions.parser)
     while read and read[-1].text == ";":
         read.pop()
@@ -102,19 +101,6 @@ def _spaced(tokens: Sequence[Token]) -> Iterator[tuple[str, Reference | None]]:
         if n and each.word != "(":
             yield " ", None
         yield each.text, each.reference
-
-
-def _with_holes(sql: SqlText) -> tuple[dict[str, Reference], str]:
-    holes: dict[str, Reference] = {}
-    pieces: list[str] = []
-    for part in sql.parts:
-        if isinstance(part, Reference):
-            name = f"{SENTINEL}{len(holes)}_"
-            holes[name] = part
-            pieces.append(name)
-        else:
-            pieces.append(part)
-    return holes, "".join(pieces)
 
 
 def _read(text: str, parser: str) -> list[Read]:
