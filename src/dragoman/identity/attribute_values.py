@@ -16,6 +16,7 @@ from dragoman import audit
 from dragoman.access.principal import Principal
 from dragoman.identity import attribute_definitions as definitions
 from dragoman.identity.attribute_definitions import Definition, Type
+from dragoman.identity.chunks import chunks
 from dragoman.identity.groups import Group, groups_of
 from dragoman.identity.tables import (
     group_attribute_values,
@@ -29,7 +30,6 @@ from dragoman.store.prepared import Prepared
 
 Value = str | bool | Decimal
 Texts = dict[str, list[str]]
-_CHUNK = 500
 
 
 def set_attribute(
@@ -197,8 +197,8 @@ def _system(unit: UnitOfWork, asker: Principal) -> dict[str, tuple[Value, ...]]:
 
 def _of_many(unit: UnitOfWork, table: Table, owner: str, ids: Sequence[str]) -> dict[str, Texts]:
     found: dict[str, Texts] = {}
-    for start in range(0, len(ids), _CHUNK):
-        mine = table.c[owner].in_(ids[start : start + _CHUNK])
+    for chunk in chunks(ids):
+        mine = table.c[owner].in_(chunk)
         statement = select(table.c[owner], table.c.attribute, table.c["values"]).where(mine)
         for owner_id, name, text in unit.db.execute(statement):
             found.setdefault(owner_id, {})[name] = msgspec.json.decode(text)

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from dragoman import audit
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, Conflict, NotFound
+from dragoman.identity.chunks import chunks
 from dragoman.identity.tables import user_group_members as memberships
 from dragoman.identity.tables import user_groups as groups
 from dragoman.identity.tables import users
@@ -29,7 +30,6 @@ NAME_CHARACTERS = 64
 _MINI_CHARACTERS = 8
 _ALPHABET = string.digits + string.ascii_letters
 # As many values as every engine takes in one IN.
-_CHUNK = 500
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -228,7 +228,7 @@ def _add(unit: UnitOfWork, group_id: str, members: Iterable[str]) -> list[str]:
     """Those who were not in the group yet."""
     new = sorted(set(members) - _member_ids(unit, group_id))
     known: set[str] = set()
-    for chunk in _chunks(new):
+    for chunk in chunks(new):
         known.update(unit.db.execute(select(users.c.id).where(users.c.id.in_(chunk))).scalars())
     unknown = [user_id for user_id in new if user_id not in known]
     if unknown:
@@ -242,14 +242,10 @@ def _add(unit: UnitOfWork, group_id: str, members: Iterable[str]) -> list[str]:
 def _remove(unit: UnitOfWork, group_id: str, members: Iterable[str]) -> list[str]:
     """Those who were in the group."""
     old = sorted(set(members) & _member_ids(unit, group_id))
-    for chunk in _chunks(old):
+    for chunk in chunks(old):
         mine = (memberships.c.group_id == group_id) & memberships.c.user_id.in_(chunk)
         unit.db.execute(delete(memberships).where(mine))
     return old
-
-
-def _chunks(values: list[str]) -> Iterable[list[str]]:
-    return (values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK))
 
 
 _GROUP = tuple(groups.c[name] for name in Group.__struct_fields__)

@@ -27,14 +27,13 @@ from sqlalchemy import (
 )
 
 from dragoman.identity.attribute_values import Texts, group_values, values_of_users
+from dragoman.identity.chunks import chunks
 from dragoman.identity.groups import Group, Member
 from dragoman.identity.tables import user_group_members as memberships
 from dragoman.identity.tables import user_groups as groups
 from dragoman.identity.tables import users
 from dragoman.identity.users import COLUMNS, Kind, User, user_from
 from dragoman.store import UnitOfWork
-
-_CHUNK = 500
 
 
 class Field(StrEnum):
@@ -169,7 +168,7 @@ def _detailed(
     ids = [user.id for user in found]
     belongs: dict[str, list[Group]] = {}
     columns = [groups.c[name] for name in Group.__struct_fields__]
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         statement = select(memberships.c.user_id, *columns).join(groups)
         mine = statement.where(memberships.c.user_id.in_(chunk)).order_by(groups.c.name_key)
         for user_id, *group in unit.db.execute(mine):
@@ -189,7 +188,7 @@ def _detailed(
 def _group_details(unit: UnitOfWork, found: Sequence[Group], *, members: bool) -> list[GroupDetail]:
     ids = [group.id for group in found]
     inside: dict[str, list[Member]] = {}
-    for chunk in _chunks(ids) if members else ():
+    for chunk in chunks(ids) if members else ():
         statement = select(memberships.c.group_id, users.c.id, _SHOWN_EMAIL, users.c.name)
         mine = statement.join(users).where(memberships.c.group_id.in_(chunk))
         for group_id, *member in unit.db.execute(mine.order_by(users.c.email)):
@@ -233,14 +232,10 @@ def _of_ids(
     unit: UnitOfWork, statement: Select[Any], table: Table, ids: Sequence[str]
 ) -> dict[str, tuple[Any, ...]]:
     found: dict[str, tuple[Any, ...]] = {}
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         for row in unit.db.execute(statement.where(table.c.id.in_(chunk))):
             found[row[0]] = tuple(row)
     return found
-
-
-def _chunks(ids: Sequence[str]) -> list[Sequence[str]]:
-    return [ids[at : at + _CHUNK] for at in range(0, len(ids), _CHUNK)]
 
 
 def _ordered(unit: UnitOfWork, column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from dragoman.access.principal import Principal
 from dragoman.api.call import Call
-from dragoman.api.errors import NotFound
 from dragoman.identity import service as identity
 from dragoman.identity.service import Group, Wanted
 from dragoman.scim import shapes
@@ -18,7 +17,7 @@ from dragoman.scim.errors import bad_value
 from dragoman.scim.lists import page
 from dragoman.scim.patching import patched
 from dragoman.scim.projection import Projection
-from dragoman.scim.requests import answer, base, body, parameters
+from dragoman.scim.requests import answer, base, body, parameters, path_id, projected
 from dragoman.scim.resources import PREFIX, group_document, member_ids
 from dragoman.store import UnitOfWork
 
@@ -120,14 +119,11 @@ def _shown(unit: UnitOfWork, group: Group, at: str, *, members: bool = True) -> 
 
 
 def _id(call: Call) -> str:
-    text = call.parameters["miniUuid"]
-    if "\0" in text:
-        raise NotFound("No group of that id")
-    return text
+    return path_id(call, "miniUuid", "group")
 
 
 def _projected(call: Call, document: Document) -> Document:
-    return Projection.asked(parameters(call), GROUPS).of(document)
+    return projected(call, document, GROUPS)
 
 
 _ALL = f"{PREFIX}/Groups"

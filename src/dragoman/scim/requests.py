@@ -11,7 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from dragoman.api.call import Call
-from dragoman.api.errors import ApiError, BadRequest
+from dragoman.api.errors import ApiError, BadRequest, NotFound
 from dragoman.scim import errors
 from dragoman.scim.attributes import Kind
 from dragoman.scim.documents import Document
@@ -125,6 +125,19 @@ def in_order(
         there.sort(key=lambda pair: str(pair[0]).casefold(), reverse=asked.descending)
         documents = [each for _, each in there] + [each for key, each in keyed if key is None]
     return documents[asked.start : asked.start + asked.count]
+
+
+def path_id(call: Call, name: str, what: str) -> str:
+    """The id in the path. What no store can hold is nobody's id: raises `NotFound`."""
+    text = call.parameters[name]
+    if "\0" in text:
+        raise NotFound(f"No {what} of that id")
+    return text
+
+
+def projected(call: Call, document: Document, kind: Kind) -> Document:
+    """Of the document what the request asks for."""
+    return Projection.asked(parameters(call), kind).of(document)
 
 
 def base(call: Call) -> str:

@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from dragoman.access.principal import Principal
 from dragoman.api.call import Call
-from dragoman.api.errors import NotFound
 from dragoman.identity import service as identity
 from dragoman.identity.service import Kind, User
 from dragoman.scim import shapes
@@ -16,8 +15,7 @@ from dragoman.scim.attributes import EMBED_USERS, USER_ATTRIBUTE, USERS
 from dragoman.scim.documents import Document, canonical
 from dragoman.scim.lists import page
 from dragoman.scim.patching import patched
-from dragoman.scim.projection import Projection
-from dragoman.scim.requests import answer, base, body, parameters
+from dragoman.scim.requests import answer, base, body, path_id, projected
 from dragoman.scim.resources import (
     PREFIX,
     provided,
@@ -141,14 +139,11 @@ async def _delete(call: Call, kind: Kind) -> Response:
 
 def _id(call: Call) -> str:
     """What is no UUID is nobody's id (RFC 7644 section 3.4.1)."""
-    text = call.parameters["id"]
-    if "\0" in text:
-        raise NotFound("No user of that id")
-    return text.lower()
+    return path_id(call, "id", "user").lower()
 
 
 def _projected(call: Call, document: Document) -> Document:
-    return Projection.asked(parameters(call), USERS).of(document)
+    return projected(call, document, USERS)
 
 
 _USERS = f"{PREFIX}/Users"
