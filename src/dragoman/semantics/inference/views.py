@@ -64,11 +64,15 @@ def _dimensions(
             [column.name for column in columns], [(name, *part.path) for name, part in inside]
         )
     )
+    structures = {name for name, _ in inside}
     dimensions: dict[str, dict[str, Any]] = {}
     types: dict[str, str] = {}
     for column, field in zip(columns, names, strict=False):
         kind = data_type(column.type, dialect)
         dimensions[field], types[field] = _dimension(column, field, kind, conventions), str(kind)
+        if column.name in structures:
+            # Its fields are shown, and few databases group by a structure.
+            dimensions[field]["hidden"] = True
     for (column, part), field in zip(inside, names, strict=True):
         kind, path = data_type(part.type, dialect), (column, *part.path)
         dimensions[field], types[field] = _field(path, field, kind, conventions), str(kind)
@@ -81,8 +85,6 @@ def _dimension(
     found = _field((column.name,), field, kind, conventions)
     if column.comment:
         found["description"] = column.comment
-    if parts(column.type, conventions.dialect):
-        found["hidden"] = True  # its fields are shown, and few databases group by a structure
     return found
 
 
