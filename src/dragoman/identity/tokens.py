@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +18,7 @@ from dragoman.identity.service import User
 from dragoman.identity.tables import tokens, users
 from dragoman.secret import SecretStr
 from dragoman.store import Store, UnitOfWork
+from dragoman.store.moments import Moments
 from dragoman.store.prepared import Prepared
 
 LONGEST_OVERLAP = 7 * 24
@@ -196,12 +196,10 @@ _LOOK_UP_ROTATED = Prepared(
 
 
 class TokenDirectory:
-    """The house's authenticator. Last use is kept in memory and written now and then, since a
-    write on every request would cost more than the request."""
+    """The house's authenticator."""
 
     def __init__(self) -> None:
-        self._used: dict[str, str] = {}
-        self._lock = threading.Lock()
+        self._used = Moments(_USED)
 
     def recognise(self, token: str) -> bytes | None:
         """The digest of a well-formed token; None for anything else, without a look-up."""
@@ -224,22 +222,11 @@ class TokenDirectory:
     def used(self, principal: Principal) -> None:
         """Note that the principal's token was used now."""
         if principal.token_id is not None:
-            self._used[principal.token_id] = clock.wire(clock.now())
+            self._used.note(principal.token_id)
 
     def flush(self, store: Store) -> int:
         """Write the noted uses; returns how many. What cannot be written is kept for later."""
-        with self._lock:
-            noted, self._used = self._used, {}
-            if not noted:
-                return 0
-            rows = [{"token": token_id, "at": at} for token_id, at in list(noted.items())]
-            try:
-                with store.begin() as unit:
-                    unit.db.execute(_USED, rows)
-            except Exception:
-                self._used = {**noted, **self._used}
-                raise
-            return len(rows)
+        return self._used.flush(store)
 
 
-_USED = update(tokens).where(tokens.c.id == bindparam("token")).values(last_used_at=bindparam("at"))
+_USED = update(tokens).where(tokens.c.id == bindparam("used")).values(last_used_at=bindparam("at"))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
 import time
 import uuid
 from datetime import timedelta
@@ -24,6 +23,7 @@ from dragoman.settings import Settings
 from dragoman.signin import throttle, totp
 from dragoman.signin.tables import embed_nonces, embed_pending, links, sessions
 from dragoman.store import Store, UnitOfWork
+from dragoman.store.moments import Moments
 from dragoman.store.prepared import Prepared
 
 SECRET_CHARACTERS = 43  # 256 random bits in base64url
@@ -69,14 +69,13 @@ def open_session(
 
 def renew(unit: UnitOfWork, principal: Principal) -> SecretStr:
     """Another secret for the same session: after a change of what its holder may do."""
-    if principal.kind is PrincipalKind.ENROLLING and totp.is_enrolled(
-        unit, principal.user_id or ""
-    ):
-        whole = update(sessions).where(sessions.c.id == principal.token_id)
-        unit.db.execute(whole.values(enrolling=False))
     secret = SecretStr(secrets.token_urlsafe(32))
+    values: dict[str, object] = {"digest": _digest(secret.reveal())}
+    enrolling = principal.kind is PrincipalKind.ENROLLING
+    if enrolling and totp.is_enrolled(unit, principal.user_id or ""):
+        values["enrolling"] = False
     mine = update(sessions).where(sessions.c.id == principal.token_id)
-    if unit.db.execute(mine.values(digest=_digest(secret.reveal()))).rowcount == 0:
+    if unit.db.execute(mine.values(values)).rowcount == 0:
         raise NotFound("Not Found: the session has ended")
     return secret
 
@@ -125,19 +124,15 @@ _LOOK_UP = Prepared(
         sessions.c.seen_at > bindparam("idle"),
     )
 )
-_SEEN = (
-    update(sessions).where(sessions.c.id == bindparam("session")).values(seen_at=bindparam("at"))
-)
+_SEEN = update(sessions).where(sessions.c.id == bindparam("used")).values(seen_at=bindparam("at"))
 
 
 class SessionDirectory:
-    """The house's authenticator of browsers. When a session was last seen is kept in memory and
-    written now and then, as the last use of tokens is."""
+    """The house's authenticator of browsers."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._seen: dict[str, str] = {}
-        self._lock = threading.Lock()
+        self._seen = Moments(_SEEN)
         self._tidied = 0.0
 
     def recognise(self, token: str) -> bytes | None:
@@ -159,28 +154,16 @@ class SessionDirectory:
     def used(self, principal: Principal) -> None:
         """Note that the session was used now."""
         if principal.token_id is not None:
-            self._seen[principal.token_id] = clock.wire(clock.now())
+            self._seen.note(principal.token_id)
 
     def flush(self, store: Store) -> int:
-        """Write the noted uses and forget what is over; returns how many uses."""
-        with self._lock:
-            noted, self._seen = self._seen, {}
-            due = time.monotonic() - self._tidied > _TIDY_SECONDS
-            if not noted and not due:
-                return 0
-            rows = [{"session": session, "at": at} for session, at in list(noted.items())]
-            try:
-                with store.begin() as unit:
-                    if rows:
-                        unit.db.execute(_SEEN, rows)
-                    if due:
-                        tidy(unit, self._settings)
-            except Exception:
-                self._seen = {**noted, **self._seen}
-                raise
-            if due:
-                self._tidied = time.monotonic()
-            return len(rows)
+        """Write the noted uses and, now and then, forget what is over; returns how many uses."""
+        now = time.monotonic()
+        if now - self._tidied <= _TIDY_SECONDS:
+            return self._seen.flush(store)
+        count = self._seen.flush(store, lambda unit: tidy(unit, self._settings))
+        self._tidied = now
+        return count
 
 
 def tidy(unit: UnitOfWork, settings: Settings) -> None:
