@@ -17,7 +17,14 @@ from dragoman.api.errors import BadRequest, Conflict, Forbidden, Gone, NotFound
 from dragoman.connections import listing, secrets
 from dragoman.connections.events import Event, announce
 from dragoman.connections.listing import reached
-from dragoman.connections.records import Connection, columns, environment_columns, load, row_of
+from dragoman.connections.records import (
+    Connection,
+    columns,
+    connection_of,
+    environment_columns,
+    load,
+    row_of,
+)
 from dragoman.connections.schemas import EnvironmentUserAttribute
 from dragoman.connections.tables import connections as table
 from dragoman.dialects.properties import PROPERTIES, SECRETS
@@ -190,8 +197,8 @@ def with_base_role(unit: UnitOfWork, role: str) -> int:
 
 def live(unit: UnitOfWork, principal: Principal, permission: Permission) -> list[Connection]:
     """The connections, not deleted ones, on which the principal has the permission."""
-    found = (load(unit, each) for each in reachable(unit, principal, permission))
-    return [connection for connection in found if connection is not None]
+    mine = reached(unit, principal, permission) & table.c.deleted_at.is_(None)
+    return [connection_of(row) for row in unit.db.execute(select(table).where(mine))]
 
 
 def role_problems(unit: UnitOfWork, body: Mapping[str, Any]) -> list[Problem]:

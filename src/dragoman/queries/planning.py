@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from dragoman import audit
-from dragoman.access.policy import Permission, allow
+from dragoman.access.policy import Permission, Rights, allow
 from dragoman.access.principal import Principal
 from dragoman.api.errors import Forbidden
 from dragoman.catalog import service as catalog
@@ -69,9 +69,11 @@ def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
     asking, told = _asking(unit, asker, located, ask)
     query = ask.query
     with _compiler(unit, model) as compiler:
-        passes = partial(_passes_rules, unit, compiler, asker, model)
+        # Only some questions depend on them.
+        rights = cache(partial(models.rights_on, unit, asker, model))
+        passes = partial(_passes_rules, compiler, asker, rights)
         if query.has_references:
-            free = _may_send_sql(unit, asker, model) and passes(raw=True)
+            free = allow(asker, Permission.CONNECTIONS_SQL, rights()) and passes(raw=True)
             question = compiler.handwritten(query, asking, any_function=free)
             query = question.query
         elif query.sql is not None:
@@ -168,12 +170,8 @@ def _compiler(unit: UnitOfWork, model: Model) -> AbstractContextManager[Compiler
     return COMPILERS.of(key, layers)
 
 
-def _may_send_sql(unit: UnitOfWork, asker: Principal, model: Model) -> bool:
-    return allow(asker, Permission.CONNECTIONS_SQL, models.rights_on(unit, asker, model))
-
-
 def _passes_rules(
-    unit: UnitOfWork, compiler: Compiler, asker: Principal, model: Model, *, raw: bool
+    compiler: Compiler, asker: Principal, rights: Callable[[], Rights], *, raw: bool
 ) -> bool:
     """Whether the asker may ask what rules on rows do not reach: SQL by hand (`raw`), and questions
     outside topics. Where a model has such rules, only who may edit the model may.
@@ -181,7 +179,7 @@ def _passes_rules(
     What a topic always filters is a rule of that topic, so questions outside it need not obey;
     SQL by hand reads the tables themselves, of which a topic may be meant to show a part.
     """
-    if allow(asker, Permission.MODELS_EDIT, models.rights_on(unit, asker, model)):
+    if allow(asker, Permission.MODELS_EDIT, rights()):
         return True
     composed = compiler.model
     return not composed.settings.default_topic_access_filters and not any(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 from dragoman.access.policy import Permission
@@ -45,12 +46,13 @@ def user_roles(
     places = managed(unit, principal)
     user = _user(unit, user_id)
     given = list(identity.grants_of(unit, user.id))
+    base_of = cache(partial(identity.base_of, unit))
     rows: list[UserRoleRow] = []
     for connection in places:
         sources = [*_inherited(user, connection), *_sources(given, connection)]
         for model_id in _model_ids(unit, connection):
             if wanted.connection_id in (None, connection.id):
-                rows += _resolved(unit, connection, model_id, sources)
+                rows += _resolved(base_of, connection, model_id, sources)
     return [row for row in rows if wanted.model_id in (None, row.model_id)]
 
 
@@ -61,8 +63,9 @@ def group_roles(
     places = managed(unit, principal)
     group = _group(unit, group_id)
     given = list(identity.grants_of_group(unit, group))
+    base_of = cache(partial(identity.base_of, unit))
     return [
-        GroupRoleRow(**_fields(unit, connection, model_id, source, origin))
+        GroupRoleRow(**_fields(base_of, connection, model_id, source, origin))
         for connection in places
         if wanted.connection_id in (None, connection.id)
         for model_id in _model_ids(unit, connection)
@@ -199,10 +202,13 @@ def _sources(given: Iterable[Grant], connection: Connection, depth: int = 1) -> 
 
 
 def _resolved(
-    unit: UnitOfWork, connection: Connection, model_id: str, sources: Iterable[Source]
+    base_of: Callable[[str], Role],
+    connection: Connection,
+    model_id: str,
+    sources: Iterable[Source],
 ) -> list[UserRoleRow]:
     rows = [
-        UserRoleRow(**_fields(unit, connection, model_id, source, origin), resolved=False)
+        UserRoleRow(**_fields(base_of, connection, model_id, source, origin), resolved=False)
         for source, origin in sources
         if source.model_id in (None, model_id)
     ]
@@ -212,9 +218,13 @@ def _resolved(
 
 
 def _fields(
-    unit: UnitOfWork, connection: Connection, model_id: str, source: Grant, origin: Origin
+    base_of: Callable[[str], Role],
+    connection: Connection,
+    model_id: str,
+    source: Grant,
+    origin: Origin,
 ) -> dict[str, Any]:
-    base = identity.base_of(unit, source.role)
+    base = base_of(source.role)
     return {
         "role_name": word(source.role),
         "base_role": word(base.value),
