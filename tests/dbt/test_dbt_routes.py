@@ -73,6 +73,7 @@ def test_configuration(server: Server, path: str) -> None:
         {"projectRootPath": "/abs"}, {"projectRootPath": "a/../b"}, {"authMethod": "github_app"},
         {"authMethod": "https_token"}, {"token": "x"}, {"unknown": 1}, {"branch": None},
         {"authMethod": "https_token", "sshUrl": "https://h/x"},
+        {"authMethod": "github_app", "sshUrl": "https://h/x", "githubAppId": "1"},
     ],
 )  # fmt: skip
 def test_refused(sqlite_server: Server, change: dict[str, Any]) -> None:

@@ -19,6 +19,10 @@ from tests.support.server import Server
 SSH = "git@git.example.com:org/repo.git"
 HTTPS = "https://git.example.com/org/repo.git"
 TOKEN = "glpat-MARK4711"
+APP = {
+    "authMethod": "github_app", "githubAppId": "7", "githubAppInstallationId": "8",
+    "githubAppPrivateKey": "MARK4711",
+}  # fmt: skip
 NEEDED = {
     "authMethod", "baseBranch", "branchPerPullRequest", "cloneUrl", "gitFollower",
     "gitServiceProvider", "modelPath", "publicKey", "requirePullRequest", "sshUrl", "webUrl",
@@ -147,7 +151,15 @@ def test_a_second_configuration_and_none(server: Server, path: str) -> None:
         ({"cloneUrl": HTTPS, "authMethod": "https_token", "token": "a b"}, "token"),
         ({"cloneUrl": HTTPS, "authMethod": "https_token", "token": "x" * 1001}, "token"),
         ({"token": "x"}, "only with authMethod https_token"),
-        ({"authMethod": "github_app"}, "authMethod"),
+        ({"authMethod": "github_app"}, "HTTPS URL"),
+        ({"cloneUrl": HTTPS, **APP, "githubAppId": None}, "githubAppId: Required"),
+        ({"cloneUrl": HTTPS, **APP, "githubAppPrivateKey": None}, "githubAppPrivateKey: Required"),
+        ({"cloneUrl": HTTPS, **APP, "githubAppId": "x"}, "githubAppId"),
+        ({"cloneUrl": HTTPS, **APP}, "Invalid key format"),
+        ({"githubAppId": "1"}, "only with authMethod github_app"),
+        ({"rotateSigningKey": True}, "only with signCommits"),
+        ({"committerEmail": "nobody"}, "committerEmail"),
+        ({"committerName": "a\nb"}, "committerName"),
         ({"sshUrl": "git@other.example.com:a/b.git"}, "differs from cloneUrl"),
         ({"baseBranch": "a..b"}, "baseBranch"),
         ({"baseBranch": "a b"}, "baseBranch"),

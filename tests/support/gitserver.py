@@ -261,9 +261,13 @@ Application = Callable[[dict[str, Any], Any], Any]
 
 @contextlib.contextmanager
 def https_server(
-    root: Path, certificate: ServerCertificate, application: Application | None = None
+    root: Path,
+    certificate: ServerCertificate,
+    application: Application | None = None,
+    api: Application | None = None,
 ) -> Iterator[HttpsServer]:
-    """Serves every repository under `root`, or another WSGI application in its place."""
+    """Serves every repository under `root`, or another WSGI application in its place; `api`: what
+    is below /api/v3/."""
     server = HttpsServer(0, [], [])
 
     class Quiet(WSGIRequestHandler):
@@ -274,6 +278,8 @@ def https_server(
         server.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         sent = environ.get("HTTP_AUTHORIZATION", "")
         server.sent.append(sent)
+        if api is not None and environ["PATH_INFO"].startswith("/api/v3/"):
+            return api(environ, start)
         if application is not None:
             return application(environ, start)
         right = base64.b64decode(sent.partition(" ")[2]).decode().endswith(":" + TOKEN)

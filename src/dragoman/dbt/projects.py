@@ -21,12 +21,14 @@ from dragoman.dbt.schemas import DbtConfigured, DbtNotConfigured, DbtUpdate
 from dragoman.dbt.tables import dbt_artifacts, dbt_environments
 from dragoman.dbt.tables import dbt_projects as table
 from dragoman.gitremote import (
-    Access,
     GitFailure,
+    Installation,
     Limits,
     Remote,
     RepositoryAddress,
+    access_to,
     generate_key,
+    githubapp,
     hosts,
     parse_address,
 )
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 RESOURCE = "dbt_project"
 ENVIRONMENT = "dbt_environment"
-PRIVATE_KEY, TOKEN = "privateKey", "token"
+_SECRETS = {"ssh": "privateKey", "https_token": "token", "github_app": "githubAppPrivateKey"}
 NOT_CONFIGURED = "dbt not configured for this connection"
 # Dialects that dbt has an adapter for which its makers or the database's keep up.
 SUPPORTED = frozenset(
@@ -69,6 +71,8 @@ class Project:
     auth_method: str
     public_key: str | None
     host_key: str | None
+    github_app_id: str | None
+    github_app_installation_id: str | None
     created_at: str
     updated_at: str
 
@@ -80,7 +84,14 @@ class Project:
     @property
     def secret_name(self) -> str:
         """Which secret opens the repository."""
-        return PRIVATE_KEY if self.auth_method == "ssh" else TOKEN
+        return _SECRETS[self.auth_method]
+
+    @property
+    def installation(self) -> Installation | None:
+        """The GitHub App's, where one opens the repository."""
+        if self.auth_method != "github_app":
+            return None
+        return Installation(self.github_app_id or "", self.github_app_installation_id or "")
 
     def context(self) -> Context:
         """What its secret is bound to."""
@@ -141,11 +152,6 @@ def put(
 def _drafted(
     unit: UnitOfWork, connection_id: str, before: Project | None, body: DbtUpdate
 ) -> tuple[Project, SecretStr | None]:
-    if body.auth_method == "github_app":
-        raise BadRequest(
-            "Bad Request: authMethod: github_app needs the vendor's own GitHub application",
-            extra={"fix": "Use ssh with a deploy key, or https_token."},
-        )
     try:
         address = parse_address(body.ssh_url)
     except GitFailure as failure:
@@ -168,6 +174,8 @@ def _drafted(
         auth_method=body.auth_method,
         public_key=None,
         host_key=host_key,
+        github_app_id=None,
+        github_app_installation_id=None,
         created_at=before.created_at if before else unit.now,
         updated_at=unit.now,
     )
@@ -178,6 +186,8 @@ def _with_secret(
     wanted: Project, before: Project | None, body: DbtUpdate, moved: bool
 ) -> tuple[Project, SecretStr | None]:
     same = before is not None and before.auth_method == wanted.auth_method and not moved
+    if wanted.auth_method == "github_app":
+        return _with_app(wanted, before if same else None, body)
     if wanted.auth_method == "ssh":
         if body.token is not msgspec.UNSET:
             raise BadRequest("Bad Request: token: only with authMethod https_token")
@@ -193,6 +203,36 @@ def _with_secret(
             extra={"code": "secret_required"},
         )
     return wanted, None
+
+
+def _with_app(
+    wanted: Project, before: Project | None, body: DbtUpdate
+) -> tuple[Project, SecretStr | None]:
+    """`before`: a project whose key is still of use."""
+    told = {
+        "github_app_id": "githubAppId",
+        "github_app_installation_id": "githubAppInstallationId",
+    }
+    numbers: dict[str, str | None] = {}
+    for name, shown in told.items():
+        given = getattr(body, name)
+        numbers[name] = getattr(before, name, None) if given is msgspec.UNSET else given
+        if numbers[name] is None:
+            raise BadRequest(f"Bad Request: {shown}: Required when authMethod is github_app")
+    wanted = replace(wanted, **numbers)
+    if body.github_app_private_key is msgspec.UNSET:
+        if before is None:
+            raise BadRequest(
+                "Bad Request: githubAppPrivateKey: Required when authMethod is github_app",
+                extra={"code": "secret_required"},
+            )
+        return wanted, None
+    key = SecretStr(body.github_app_private_key)
+    try:
+        githubapp.check_key(key)
+    except GitFailure as failure:
+        raise BadRequest(f"Bad Request: githubAppPrivateKey: {failure.message}") from None
+    return wanted, key
 
 
 def remove(unit: UnitOfWork, principal: Principal, connection: Connection) -> None:
@@ -288,11 +328,14 @@ def _remote(house: House, project: Project, sealed: str | None) -> Remote:
         secret = house.vault.open(sealed or "", project.context())
     except VaultError:
         raise BadRequest(f"Bad Request: the stored {project.secret_name} does not open") from None
-    address = project.address
-    provider = hosts.provider_of("auto", address)
-    if address.transport == "https" and not address.user:
-        address = replace(address, user=hosts.token_user(provider))
-    access = Access(address, secret, project.host_key, hosts.token_scheme(provider))
+    access = access_to(
+        house.network,
+        project.address,
+        hosts.provider_of("auto", project.address),
+        secret,
+        project.host_key,
+        project.installation,
+    )
     limits = replace(Limits(), file_bytes=ARTIFACT_BYTES)
     cache = house.settings.home / "git" / f"dbt-{project.connection_id}"
     return Remote(house.network, access, cache, limits)

@@ -12,6 +12,8 @@ from dragoman.api.paging import PageInfo
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 Token = Annotated[str, Meta(max_length=1000, pattern=r"^[A-Za-z0-9_\-.]+$")]
 Root = Annotated[str, Meta(max_length=400, pattern=r"^((?!/)(?!.*\.\.)[\w ./-]+)?$")]
+Number = Annotated[str, Meta(pattern=r"^[0-9]{1,20}$")]
+KeyText = Annotated[str, Meta(min_length=1, max_length=20_000)]
 Version = Literal["Auto", "1.10", "1.11"]
 
 
@@ -27,6 +29,9 @@ class DbtUpdate(
     auth_method: Literal["ssh", "https_token", "github_app"] = "ssh"
     dbt_version: Version | None = None
     enable_semantic_layer: bool = False
+    github_app_id: Number | UnsetType = UNSET
+    github_app_installation_id: Number | UnsetType = UNSET
+    github_app_private_key: KeyText | UnsetType = UNSET
     host_key: Annotated[str, Meta(max_length=3000)] | UnsetType | None = UNSET
     project_root_path: Root | None = None
     rotate_keys: bool = False
@@ -46,6 +51,8 @@ class DbtConfigured(msgspec.Struct, rename="camel", kw_only=True):
     ssh_url: str
     supports_dbt: bool = True
     auth_method: str
+    github_app_id: str | None
+    github_app_installation_id: str | None
     public_key: str | None
     host_key: str | None
     artifacts_at: str | None

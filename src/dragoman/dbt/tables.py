@@ -34,6 +34,8 @@ dbt_projects = Table(
     Column("auth_method", String(20), nullable=False),
     Column("public_key", Text),
     Column("host_key", Text),
+    Column("github_app_id", String(20)),
+    Column("github_app_installation_id", String(20)),
     Column("created_at", Time, nullable=False),
     Column("updated_at", Time, nullable=False),
 )

@@ -11,9 +11,16 @@ from typing import Any
 import msgspec
 
 from dragoman.api.errors import BadRequest
-from dragoman.git.records import PRIVATE_KEY, TOKEN, Configuration
+from dragoman.git.records import APP_KEY, PRIVATE_KEY, SIGNING, TOKEN, Configuration
 from dragoman.git.schemas import GitBody
-from dragoman.gitremote import DeployKey, GitFailure, generate_key, load_key, parse_address
+from dragoman.gitremote import (
+    DeployKey,
+    GitFailure,
+    generate_key,
+    githubapp,
+    load_key,
+    parse_address,
+)
 from dragoman.gitremote.hosts import is_web_url
 from dragoman.secret import SecretStr
 
@@ -28,11 +35,30 @@ _DEFAULTS: Mapping[str, Any] = {
     "public_key": None,
     "key_generated": False,
     "host_key": None,
+    "github_app_id": None,
+    "github_app_installation_id": None,
+    "committer_name": None,
+    "committer_email": None,
+    "signing_key": None,
 }
 _PLAIN = (
     *("auth_method", "base_branch", "branch_per_pull_request", "git_follower"),
-    *("git_service_provider", "require_pull_request"),
+    *("git_service_provider", "github_app_id", "github_app_installation_id"),
+    "require_pull_request",
 )
+# What belongs to one way of signing in, and is refused with the others.
+_OWN: Mapping[str, Mapping[str, str]] = {
+    "ssh": {
+        "deploy_private_key": "deployPrivateKey",
+        "deploy_key_passphrase": "deployKeyPassphrase",
+    },
+    "https_token": {"token": "token"},
+    "github_app": {
+        "github_app_id": "githubAppId",
+        "github_app_installation_id": "githubAppInstallationId",
+        "github_app_private_key": "githubAppPrivateKey",
+    },
+}
 _PART = re.compile(r"[\w.][\w .+@-]*")
 _HOST_KEY = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) ([A-Za-z0-9+/]+=*)")
 OWN_FOLDER = "omni"
@@ -81,6 +107,10 @@ def _changed(before: Configuration, body: GitBody, now: str) -> Configuration:
         values["web_url"] = _web_url(body.web_url)
     if body.host_key is not msgspec.UNSET:
         values["host_key"] = _host_key(body.host_key)
+    for name in ("committer_name", "committer_email"):
+        given = getattr(body, name)
+        if given is not msgspec.UNSET:
+            values[name] = _person(given, name)
     if clone_url is not None and _place(clone_url) != _place(before.clone_url):
         values.setdefault("host_key", None)
     return replace(before, **values, updated_at=now)
@@ -94,21 +124,42 @@ def _checked(wanted: Configuration, body: GitBody, before: Configuration | None)
             "Bad Request: cloneUrl: Invalid SSH URL",
             extra={"fix": "Give git@host:path or ssh://…, or set authMethod to https_token."},
         )
-    if wanted.auth_method == "https_token" and address.transport != "https":
+    if wanted.auth_method != "ssh" and address.transport != "https":
         raise BadRequest(
-            "Bad Request: cloneUrl: an HTTPS URL is needed with authMethod https_token"
+            f"Bad Request: cloneUrl: an HTTPS URL is needed with authMethod {wanted.auth_method}"
         )
     moved = before is None or address.destination != before.address.destination
-    if wanted.auth_method == "ssh":
-        return _with_key(wanted, body, before, moved)
-    return _with_token(wanted, body, before, moved)
+    _check_own(wanted.auth_method, body)
+    opened = _OPENED[wanted.auth_method](wanted, body, before, moved)
+    return _signing(opened, body)
+
+
+def _check_own(method: str, body: GitBody) -> None:
+    for other, names in _OWN.items():
+        for name, told in names.items():
+            if other != method and getattr(body, name) is not msgspec.UNSET:
+                raise BadRequest(f"Bad Request: {told}: only with authMethod {other}")
+
+
+def _signing(draft: Draft, body: GitBody) -> Draft:
+    """With a key to sign commits, or another, or none, as the body wants it."""
+    before = draft.configuration.signing_key
+    wanted = before is not None if body.sign_commits is msgspec.UNSET else body.sign_commits
+    if body.rotate_signing_key and not wanted:
+        raise BadRequest("Bad Request: rotateSigningKey: only with signCommits")
+    if not wanted:
+        return replace(draft, configuration=replace(draft.configuration, signing_key=None))
+    if before is not None and not body.rotate_signing_key:
+        return draft
+    key = generate_key(f"{_comment(draft.configuration)}-commits")
+    made = replace(draft.configuration, signing_key=key.public)
+    return Draft(made, {**draft.secrets, SIGNING: key.private})
 
 
 def _with_key(
     wanted: Configuration, body: GitBody, before: Configuration | None, moved: bool
 ) -> Draft:
-    if body.token is not msgspec.UNSET:
-        raise BadRequest("Bad Request: token: only with authMethod https_token")
+    wanted = replace(wanted, github_app_id=None, github_app_installation_id=None)
     given = body.deploy_private_key
     if given is msgspec.UNSET:
         if body.deploy_key_passphrase is not msgspec.UNSET:
@@ -135,13 +186,7 @@ def _keyed(wanted: Configuration, key: DeployKey, *, generated: bool) -> Draft:
 def _with_token(
     wanted: Configuration, body: GitBody, before: Configuration | None, moved: bool
 ) -> Draft:
-    for name, value in (
-        ("deployPrivateKey", body.deploy_private_key),
-        ("deployKeyPassphrase", body.deploy_key_passphrase),
-    ):
-        if value is not msgspec.UNSET:
-            raise BadRequest(f"Bad Request: {name}: only with authMethod ssh")
-    wanted = replace(wanted, public_key=None, key_generated=False, host_key=None)
+    wanted = replace(_without_key(wanted), github_app_id=None, github_app_installation_id=None)
     if body.token is not msgspec.UNSET:
         return Draft(wanted, {TOKEN: SecretStr(body.token)})
     if before is None or before.auth_method != "https_token":
@@ -149,6 +194,37 @@ def _with_token(
     if moved:
         raise _needed("token")
     return Draft(wanted, {})
+
+
+def _with_app(
+    wanted: Configuration, body: GitBody, before: Configuration | None, moved: bool
+) -> Draft:
+    wanted = _without_key(wanted)
+    for name in ("github_app_id", "github_app_installation_id"):
+        if getattr(wanted, name) is None:
+            told = _OWN["github_app"][name]
+            raise BadRequest(f"Bad Request: {told}: Required when authMethod is github_app")
+    if body.github_app_private_key is not msgspec.UNSET:
+        key = SecretStr(body.github_app_private_key)
+        try:
+            githubapp.check_key(key)
+        except GitFailure as failure:
+            raise BadRequest(
+                f"Bad Request: githubAppPrivateKey: {failure.message}", extra={"fix": failure.fix}
+            ) from None
+        return Draft(wanted, {APP_KEY: key})
+    if before is None or before.auth_method != "github_app":
+        raise BadRequest("Bad Request: githubAppPrivateKey: Required when authMethod is github_app")
+    if moved:
+        raise _needed("githubAppPrivateKey")
+    return Draft(wanted, {})
+
+
+def _without_key(wanted: Configuration) -> Configuration:
+    return replace(wanted, public_key=None, key_generated=False, host_key=None)
+
+
+_OPENED = {"ssh": _with_key, "https_token": _with_token, "github_app": _with_app}
 
 
 def _needed(name: str) -> BadRequest:
@@ -217,6 +293,15 @@ def _host_key(text: str | None) -> str | None:
             extra={"fix": "Give a line of ssh-keyscan without the host: ssh-ed25519 AAAA…"},
         )
     return f"{found[1]} {found[3]}"
+
+
+def _person(text: str | None, name: str) -> str | None:
+    said = (text or "").strip()
+    mail = name == "committer_email"
+    if any(c in said for c in "<>\n\r\0") or (said and mail and "@" not in said):
+        told = "committerEmail" if mail else "committerName"
+        raise BadRequest(f"Bad Request: {told}: not a name that a commit can have")
+    return said or None
 
 
 def _slug(name: str) -> str:

@@ -9,12 +9,16 @@ from typing import Any
 from sqlalchemy import select
 
 from dragoman.git.tables import model_git as table
-from dragoman.gitremote import RepositoryAddress, hosts, parse_address
+from dragoman.gitremote import Installation, RepositoryAddress, hosts, parse_address
 from dragoman.store import UnitOfWork
 from dragoman.vault import Context
 
 RESOURCE = "model_git"
-PRIVATE_KEY, TOKEN, WEBHOOK = "privateKey", "token", "webhookSecret"
+PRIVATE_KEY, TOKEN, APP_KEY = "privateKey", "token", "githubAppPrivateKey"
+WEBHOOK, SIGNING = "webhookSecret", "signingKey"
+# Secrets that go to no host.
+_KEPT_HERE = (WEBHOOK, SIGNING)
+_SECRETS = {"ssh": PRIVATE_KEY, "https_token": TOKEN, "github_app": APP_KEY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,11 @@ class Configuration:
     public_key: str | None
     key_generated: bool
     host_key: str | None
+    github_app_id: str | None
+    github_app_installation_id: str | None
+    committer_name: str | None
+    committer_email: str | None
+    signing_key: str | None
     created_at: str
     updated_at: str
 
@@ -45,7 +54,16 @@ class Configuration:
     @property
     def provider(self) -> hosts.Provider | None:
         """The kind of host, chosen or told by its name."""
+        if self.installation is not None:
+            return "github"
         return hosts.provider_of(self.git_service_provider, self.address)
+
+    @property
+    def installation(self) -> Installation | None:
+        """The GitHub App's, where one opens the repository."""
+        if self.auth_method != "github_app":
+            return None
+        return Installation(self.github_app_id or "", self.github_app_installation_id or "")
 
     @property
     def web(self) -> str | None:
@@ -60,11 +78,11 @@ class Configuration:
     @property
     def secret_name(self) -> str:
         """Which secret opens the repository."""
-        return PRIVATE_KEY if self.auth_method == "ssh" else TOKEN
+        return _SECRETS[self.auth_method]
 
     def context(self, name: str) -> Context:
         """What a secret is bound to: this model, and for keys and tokens the host."""
-        place: Mapping[str, Any] = {} if name == WEBHOOK else self.address.destination
+        place: Mapping[str, Any] = {} if name in _KEPT_HERE else self.address.destination
         return Context(RESOURCE, self.model_id, name, place)
 
 

@@ -16,8 +16,8 @@ from dragoman.api.errors import BadRequest, Conflict, Forbidden, NotFound
 from dragoman.connections.events import Event
 from dragoman.connections.service import Connection
 from dragoman.git import configuring
-from dragoman.git.records import RESOURCE, WEBHOOK, Configuration, load
-from dragoman.git.schemas import GitBody, GitConfiguration, LastSync, PullRequests
+from dragoman.git.records import RESOURCE, SIGNING, WEBHOOK, Configuration, load
+from dragoman.git.schemas import AuthMethod, GitBody, GitConfiguration, LastSync, PullRequests
 from dragoman.git.tables import model_git as table
 from dragoman.git.tables import model_git_branches, model_git_files
 from dragoman.models import service as models
@@ -87,6 +87,8 @@ def change(
     unit.db.execute(update(table).where(mine).values(asdict(made)))
     if made.secret_name != before.secret_name:
         shelf.remove(unit, RESOURCE, model.id, before.secret_name)
+    if made.signing_key is None:
+        shelf.remove(unit, RESOURCE, model.id, SIGNING)
     for name, secret in draft.secrets.items():
         shelf.put(unit, vault, made.context(name), secret)
     if _elsewhere(before, made):
@@ -125,15 +127,21 @@ def show(
     row = unit.db.execute(state.where(model_git_branches.c.model_id == found.model_id)).first()
     provider = found.provider if found.git_service_provider == "auto" else None
     return GitConfiguration(
-        auth_method="ssh" if found.auth_method == "ssh" else "https_token",
+        auth_method=cast("AuthMethod", found.auth_method),
         base_branch=found.base_branch,
         branch_per_pull_request=found.branch_per_pull_request,
         clone_url=found.clone_url,
+        committer_email=found.committer_email,
+        committer_name=found.committer_name,
         git_follower=found.git_follower,
         git_service_provider=provider or found.git_service_provider,
+        github_app_id=found.github_app_id,
+        github_app_installation_id=found.github_app_installation_id,
         model_path=found.model_path,
         public_key=found.public_key,
         require_pull_request=cast("PullRequests", found.require_pull_request),
+        sign_commits=found.signing_key is not None,
+        signing_public_key=found.signing_key,
         ssh_url=found.clone_url,
         web_url=found.web_url,
         webhook_url=f"{public_url}/api/webhooks/model/{found.model_id}",

@@ -18,14 +18,15 @@ from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest
 from dragoman.git import plan, records, state, texts
 from dragoman.git.plan import Plan, Was
-from dragoman.git.records import Configuration
+from dragoman.git.records import SIGNING, Configuration
 from dragoman.git.state import State
 from dragoman.git.tables import model_git
-from dragoman.gitremote import Access, Author, Moved, Remote, Snapshot, hosts
+from dragoman.gitremote import Author, Committer, Moved, Remote, Snapshot, access_to
 from dragoman.gitremote.failures import missing
 from dragoman.identity import service as identity
 from dragoman.models import service as models
 from dragoman.models.service import Model
+from dragoman.secret import SecretStr
 from dragoman.store import UnitOfWork
 from dragoman.vault import VaultError, shelf
 
@@ -228,23 +229,35 @@ class Syncing:
 
 
 def open_remote(house: House, found: Configuration, sealed: Mapping[str, str]) -> Remote:
-    """The repository of a configuration. Opens a secret: call it off the event loop.
+    """The repository of a configuration. Opens secrets, and asks GitHub for a token where an App is
+    used: call it off the event loop.
 
-    Raises `BadRequest` when the secret does not open.
+    Raises `BadRequest` when a secret does not open, `GitFailure`.
     """
-    name = found.secret_name
-    try:
-        secret = house.vault.open(sealed[name], found.context(name))
-    except (KeyError, VaultError):
-        raise BadRequest(
-            f"Bad Request: the stored {name} does not open",
-            extra={"fix": "Send it again, or bring back the key it was sealed with."},
-        ) from None
-    address = found.address
-    if address.transport == "https" and not address.user:
-        address = replace(address, user=hosts.token_user(found.provider))
-    access = Access(address, secret, found.host_key, hosts.token_scheme(found.provider))
-    return Remote(house.network, access, house.settings.home / "git" / found.model_id)
+
+    def opened(name: str) -> SecretStr:
+        try:
+            return house.vault.open(sealed[name], found.context(name))
+        except (KeyError, VaultError):
+            raise BadRequest(
+                f"Bad Request: the stored {name} does not open",
+                extra={"fix": "Send it again, or bring back the key it was sealed with."},
+            ) from None
+
+    key = opened(SIGNING) if found.signing_key is not None else None
+    usual = Committer()
+    who = Committer(found.committer_name or usual.name, found.committer_email or usual.email, key)
+    access = access_to(
+        house.network,
+        found.address,
+        found.provider,
+        opened(found.secret_name),
+        found.host_key,
+        found.installation,
+        write=True,
+    )
+    cache = house.settings.home / "git" / found.model_id
+    return Remote(house.network, access, cache, committer=who)
 
 
 def _ours(unit: UnitOfWork, model: Model) -> tuple[State, dict[str, str]]:

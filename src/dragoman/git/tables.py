@@ -28,6 +28,11 @@ model_git = Table(
     Column("public_key", Text),
     Column("key_generated", Boolean, nullable=False),
     Column("host_key", Text),  # pinned: type and base64
+    Column("github_app_id", String(20)),
+    Column("github_app_installation_id", String(20)),
+    Column("committer_name", Text),
+    Column("committer_email", Text),
+    Column("signing_key", Text),  # the public half; commits are signed where there is one
     Column("created_at", Time, nullable=False),
     Column("updated_at", Time, nullable=False),
 )

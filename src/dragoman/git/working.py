@@ -194,7 +194,7 @@ def _source(unit: UnitOfWork, principal: Principal, model_id: str) -> Configurat
     models.get(unit, principal, model_id, missing="Not Found: Source model not found")
     found = load(unit, model_id)
     if found is None:
-        raise BadRequest("Bad Request: gitRef: the source model has no git configuration")
+        raise models.not_in_git()
     return found
 
 

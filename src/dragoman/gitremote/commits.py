@@ -11,10 +11,9 @@ from dulwich.objects import Commit, ObjectID
 from dulwich.pack import pack_objects_to_data
 
 from dragoman.gitremote.cache import ObjectCache
-from dragoman.gitremote.remote import Author
+from dragoman.gitremote.remote import Author, person
+from dragoman.gitremote.signing import Committer, sign
 from dragoman.gitremote.trees import changed_tree
-
-COMMITTER = b"Dragoman <dragoman@localhost>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,7 @@ def build(
     changes: Mapping[str, bytes | None],
     message: str,
     author: Author,
+    committer: Committer,
 ) -> Made:
     """A commit with these changes on `parent`; without a parent it is the first one."""
     new = MemoryObjectStore()
@@ -42,7 +42,7 @@ def build(
     if tree == base:
         new = MemoryObjectStore()
     else:
-        commit = _commit(tree, parent, message, author)
+        commit = _commit(tree, parent, message, author, committer)
         new.add_object(commit)
 
     def pack(_have: object, _want: object, **_: object) -> Any:
@@ -51,13 +51,18 @@ def build(
     return Made(commit.id.decode() if commit else None, new, pack)
 
 
-def _commit(tree: bytes, parent: str | None, message: str, author: Author) -> Commit:
+def _commit(
+    tree: bytes, parent: str | None, message: str, author: Author, committer: Committer
+) -> Commit:
     commit = Commit()
     commit.tree = ObjectID(tree)
     commit.parents = [ObjectID(parent.encode())] if parent else []
-    commit.author, commit.committer = author.line, COMMITTER
+    commit.author = author.line
+    commit.committer = person(committer.name, committer.email)
     commit.author_time = commit.commit_time = int(author.moment.timestamp())
     commit.author_timezone = commit.commit_timezone = 0
     commit.encoding = b"UTF-8"
     commit.message = (message.strip() or "Update the model").encode(errors="replace") + b"\n"
+    if committer.key is not None:
+        commit.gpgsig = sign(commit.as_raw_string(), committer.key)
     return commit

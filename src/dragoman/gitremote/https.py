@@ -17,8 +17,7 @@ from urllib.parse import urljoin, urlsplit
 from dulwich.client import AbstractHttpGitClient
 
 from dragoman import __version__
-from dragoman.dialects.failures import DatabaseFailure
-from dragoman.dialects.network import Network, probe_tls
+from dragoman.dialects.network import Network
 from dragoman.gitremote.address import RepositoryAddress
 from dragoman.gitremote.failures import (
     GitFailure,
@@ -28,10 +27,9 @@ from dragoman.gitremote.failures import (
     nonsense,
     refused,
     silent,
-    unreachable,
     untrusted,
 )
-from dragoman.gitremote.wire import Budget, dial, hang_up
+from dragoman.gitremote.wire import Budget, dial_tls, hang_up
 from dragoman.secret import SecretStr
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -167,11 +165,7 @@ class HttpsClient(AbstractHttpGitClient):
     def _open(self) -> socket.socket:
         if self._sock is not None:
             self._sock.close()
-        sock, address = dial(self._network, self._address, self.budget.limits)
-        try:
-            return probe_tls(sock, address.host, self._network.tls, timeout=self.budget.patience())
-        except DatabaseFailure as failure:
-            raise unreachable(failure) from None
+        return dial_tls(self._network, self._address, self.budget)
 
     def _authorization(self) -> dict[str, str]:
         if self._token is None:

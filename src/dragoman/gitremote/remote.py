@@ -14,6 +14,7 @@ from dragoman.dialects.network import Network
 from dragoman.gitremote.address import RepositoryAddress
 from dragoman.gitremote.failures import GitFailure, forbidden, invalid, missing, nonsense, quoted
 from dragoman.gitremote.limits import Limits
+from dragoman.gitremote.signing import Committer
 from dragoman.gitremote.wire import Budget
 from dragoman.secret import SecretStr
 
@@ -53,8 +54,7 @@ class Author:
     @property
     def line(self) -> bytes:
         """As a commit names a person."""
-        clean = [_clean(self.name) or "unknown", _clean(self.email)]
-        return f"{clean[0]} <{clean[1]}>".encode()
+        return person(self.name, self.email)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,18 @@ class Remote:
     """
 
     def __init__(
-        self, network: Network, access: Access, cache: Path, limits: Limits | None = None
+        self,
+        network: Network,
+        access: Access,
+        cache: Path,
+        limits: Limits | None = None,
+        committer: Committer | None = None,
     ) -> None:
         self._network = network
         self._access = access
         self._cache = cache
         self._limits = limits or Limits()
+        self._committer = committer or Committer()
         self.host_key = access.host_key
 
     def references(self) -> dict[str, str]:
@@ -122,7 +128,7 @@ class Remote:
 
             if parent is not None:
                 self._fetch(cache, parent)
-            made = build(cache, parent, folder, changes, message, author)
+            made = build(cache, parent, folder, changes, message, author, self._committer)
             new = made.commit or parent
             if new is None or new == expected:
                 return new or ""
@@ -275,6 +281,11 @@ def _reference(branch: str) -> bytes:
     if not check_ref_format(Ref(ref)):
         raise invalid(f"'{branch[:80]}' cannot be the name of a git branch.")
     return ref
+
+
+def person(name: str, email: str) -> bytes:
+    """A person as commits name them."""
+    return f"{_clean(name) or 'unknown'} <{_clean(email)}>".encode()
 
 
 def _clean(text: str) -> str:

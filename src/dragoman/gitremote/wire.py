@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Generator
 
 from dragoman.dialects.failures import DatabaseFailure
-from dragoman.dialects.network import Address, Deadline, Network
+from dragoman.dialects.network import Address, Deadline, Network, probe_tls
 from dragoman.gitremote.address import RepositoryAddress
 from dragoman.gitremote.failures import silent, too_large, unreachable
 from dragoman.gitremote.limits import MEGABYTE, Limits
@@ -66,6 +66,15 @@ def dial(
     """A connected socket to a checked address. Raises `GitFailure` (settings, dns, tcp)."""
     try:
         return network.connect(address.host, address.port, limits.dial_seconds)
+    except DatabaseFailure as failure:
+        raise unreachable(failure) from None
+
+
+def dial_tls(network: Network, address: RepositoryAddress, budget: Budget) -> socket.socket:
+    """As `dial`, with TLS on it. Raises `GitFailure` (settings, dns, tcp, tls)."""
+    sock, checked = dial(network, address, budget.limits)
+    try:
+        return probe_tls(sock, checked.host, network.tls, timeout=budget.patience())
     except DatabaseFailure as failure:
         raise unreachable(failure) from None
 

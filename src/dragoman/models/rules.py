@@ -38,6 +38,11 @@ Publish = Callable[[House, Principal, Intent], Awaitable[bool]]
 Fetch = Callable[[House, Principal, str, str], Awaitable[dict[str, str]]]
 
 
+def not_in_git() -> BadRequest:
+    """The refusal of a `gitRef` whose model has no remote."""
+    return BadRequest("Bad Request: gitRef: the source model has no git configuration")
+
+
 @dataclass(slots=True)
 class Rules:
     """The rules in force. `fetch`: None where no room knows remotes."""
@@ -72,7 +77,7 @@ class Rules:
     ) -> dict[str, str]:
         """A model's files at a ref of its remote. Raises `BadRequest` where there is none."""
         if self.fetch is None:
-            raise BadRequest("Bad Request: gitRef: the source model has no git configuration")
+            raise not_in_git()
         return await self.fetch(house, principal, model_id, ref)
 
 

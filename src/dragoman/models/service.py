@@ -39,7 +39,7 @@ from dragoman.models.files import (
 from dragoman.models.layers import StoredLayer
 from dragoman.models.listing import ListFilter, Page, page
 from dragoman.models.records import Kind, Model, lineage, load
-from dragoman.models.rules import Intent
+from dragoman.models.rules import Intent, not_in_git
 from dragoman.models.saving import Save, lock, save, save_files
 from dragoman.models.tables import models as table
 from dragoman.models.threeway import Conflict, Merged, merge
@@ -85,6 +85,7 @@ __all__ = [
     "lock",
     "merge",
     "merge_branch",
+    "not_in_git",
     "on_branch",
     "page",
     "preview",
