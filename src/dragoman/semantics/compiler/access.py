@@ -61,6 +61,16 @@ class Access:
         masks = found.mask_unless_access_grants
         return bool(masks) and not self.allows(masks)
 
+    def check_values(self, found: Field) -> None:
+        """Raises `PlanError` for a masked field: which rows a filter leaves, or in what order they
+        come, would tell of the values that the asker must not see."""
+        if self.masks(found):
+            raise PlanError(
+                f"{found.address} is masked: filters on it and its order would tell of its values.",
+                fix="Filter and sort by other fields, or ask an administrator for the grant.",
+                error_type=ErrorType.FORBIDDEN,
+            )
+
     def row_values(self, rule: AccessFilter) -> tuple[AttributeValue, ...] | None:
         """The values that the rows must have; None where the asker sees every row.
 

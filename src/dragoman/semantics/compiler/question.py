@@ -27,7 +27,7 @@ from dragoman.semantics.compiler.rules import Rules
 from dragoman.semantics.compiler.shapes import all_filters, queried, shape_of
 from dragoman.semantics.compiler.tables import Tables
 from dragoman.semantics.model.fields import Dimension, Measure
-from dragoman.semantics.model.references import FieldRef
+from dragoman.semantics.model.references import FieldRef, field_ref
 from dragoman.semantics.query.dates import BadDate, Length, add
 from dragoman.semantics.query.filters import DateFilter, DateKind
 from dragoman.semantics.query.request import PeriodComparison, Query, Sort
@@ -40,7 +40,7 @@ MAX_NESTED = 10
 
 class Question:
     """Compiles one question. `depth`: how many questions it stands in. `added`: measures that it
-    answers besides those that it names."""
+    answers besides those that it names. `trusted`: its fields, and they alone, need no grants."""
 
     def __init__(self, compiler: Compiler, query: Query, asking: Asking, depth: int = 0) -> None:
         if depth > MAX_NESTED:
@@ -53,24 +53,30 @@ class Question:
         self.warnings: list[str] = list(query.warnings)
         self.missing: list[str] = []
         self.added: list[Measure] = []
+        self.trusted = False
         bench = compiler.bench(query.topic, asking)
         self.names = bench.names
         self.topic = self.names.topic
         self.access = Access(self.model.settings, asking)
         if self.topic is not None:
             self.access.check_topic(self.topic)
-        self.filters = all_filters(self.model, query)
-        self.shape = shape_of(self.model, query, self.filters)
+        self.filters = all_filters(self.names, query)
+        self.shape = shape_of(self.names, query, self.filters)
         self.expressions = Expressions(self.names, asking, self.shape, bench.expressions)
         self.conditions = self.expressions.conditions
         inside = Inner(self)
         self.inside = inside
         self.conditions.subquery = inside.values
         self.expressions.levels = self.levels = Levels(
-            asking.functions, queried(self.model, query), inside.level, self._of_grain
+            asking.functions, self._queried(query), inside.level, self._of_grain
         )
         self.measures = Measures(self.expressions, bench.formulas)
         self.rules = Rules(self.expressions, self.measures, self.access)
+
+    def _queried(self, query: Query) -> tuple[str, ...]:
+        """The question's dimensions, as it writes them; a masked one is the same for every row."""
+        found = queried(self.names, query)
+        return tuple(name for name, each in found.items() if not self.access.masks(each))
 
     def inner(self, query: Query, asking: Asking | None = None) -> Question:
         """A question inside this one."""
@@ -150,7 +156,8 @@ class Question:
         return plan
 
     def _where(self) -> list[Where]:
-        return self.rules.where(self.filters, self.query.any_of)
+        own = {str(field_ref(name)) for name in self.query.filters}
+        return self.rules.where(self.filters, self.query.any_of, own)
 
     # totals
 
@@ -226,7 +233,7 @@ class Question:
             if name in calculated:
                 continue
             try:
-                found, ref = self.rules.field(name)
+                found, ref = self.rules.field(name, check=not self.trusted)
             except PlanError as problem:
                 if problem.error_type is not ErrorType.PLAN:
                     raise
@@ -251,7 +258,7 @@ class Question:
         return groups, measured
 
     def _group(self, name: str, found: Dimension, ref: FieldRef) -> Group:
-        if self.access.masks(found):
+        if self.access.masks(found) and not self.trusted:
             return Group(name, found, ref.bracket, Expr("NULL", type=found.type))
         return Group(name, found, ref.bracket, self.expressions.dimension(found, ref.bracket))
 
@@ -333,16 +340,12 @@ class Question:
         for each in [*groups, *measured]:
             if each.name == sort.column:
                 by: Group | Measured | Expr = each
-                if isinstance(each, Group) and each.field.order_by_field is not None:
+                masked = self.access.masks(each.field)
+                if isinstance(each, Group) and each.field.order_by_field and not masked:
                     by = self._order_by(each, each.field.order_by_field)
                 return Order(by, sort.descending, sort.nulls_last, sort.of_pivot)
         found, ref = self.rules.field(sort.column)
-        if self.access.masks(found):
-            raise PlanError(
-                f"{found.address} is masked: its order would tell of its values.",
-                fix="Sort by another field.",
-                error_type=ErrorType.FORBIDDEN,
-            )
+        self.access.check_values(found)
         if isinstance(found, Measure):
             return Order(self.rules.hide(found), sort.descending, sort.nulls_last)
         value = self.expressions.dimension(dimension_of(found), ref.bracket)

@@ -38,6 +38,7 @@ class Rules:
         self.conditions = expressions.conditions
         self.having: list[Having] = []
         self.hidden: list[Measured] = []
+        expressions.templates.picked = self.picked
 
     def begin(self) -> None:
         """Forget the measures of an earlier plan."""
@@ -50,29 +51,39 @@ class Rules:
             raise PlanError(f'"{name[:80]}" is not the name of a field.', fix="Write view.field.")
         return ref
 
-    def field(self, name: str) -> tuple[Field, FieldRef]:
-        """A field that the question names itself. Raises `PlanError`."""
+    def field(self, name: str, *, check: bool = True) -> tuple[Field, FieldRef]:
+        """A field that the question names itself. `check`: whether the asker may. Raises
+        `PlanError`."""
         ref = self.ref(name)
         found = self.names.field(ref)
+        if not check:
+            return found, ref
         view = self.names.view(found.view)
         if self.topic is not None and not selects(self.topic, view, found):
             raise PlanError(f'The topic "{self.topic.name}" has no field "{found.address}".')
         self.access.check_field(view, found)
         return found, ref
 
+    def picked(self, ref: FieldRef) -> FieldRef | None:
+        """A field that the asker picks for a template; None for one that is masked. Raises
+        `PlanError` for one that the asker may not name."""
+        found, ref = self.field(str(ref))
+        return None if self.access.masks(found) else ref
+
     def where(
-        self, filters: Mapping[str, Filter], any_of: Sequence[Mapping[str, Filter]]
+        self, filters: Mapping[str, Filter], any_of: Sequence[Mapping[str, Filter]], own: set[str]
     ) -> list[Where]:
         """Conditions on rows: of the topic, of the asker, of filters, and of groups of filters of
-        which any may hold (MULTI_FIELD_FILTER). Raises `PlanError`."""
-        return [
-            *self._topic_rules(),
-            *self._access_rules(),
-            *(rule for name, each in filters.items() for rule in self._filtered(name, each)),
-            *(rule for each in any_of for rule in self._alternatives(each)),
-        ]
+        which any may hold (MULTI_FIELD_FILTER). `own`: filters that the asker chose; the others are
+        the model's, which may speak of masked fields. Raises `PlanError`."""
+        found = [*self._topic_rules(), *self._access_rules()]
+        for name, each in filters.items():
+            found += self._filtered(name, each, name in own)
+        for each in any_of:
+            found += self._alternatives(each)
+        return found
 
-    def _filtered(self, name: str, given: Filter) -> Iterable[Where]:
+    def _filtered(self, name: str, given: Filter, own: bool) -> Iterable[Where]:
         """The condition of one filter; one on a measure goes to HAVING."""
         try:
             found, ref = self.field(name)
@@ -83,8 +94,10 @@ class Rules:
         if isinstance(found, FilterField):
             for bound in found.bind_to:
                 address = str(bound.within(found.view))
-                yield from self._filtered(address, given)
+                yield from self._filtered(address, given, own)
             return
+        if own:
+            self.access.check_values(found)
         if isinstance(found, Measure):
             self._filter_measure(found, given)
             return
@@ -117,6 +130,7 @@ class Rules:
         found: list[Where] = []
         for name, given in filters.items():
             target, ref = self.field(name)
+            self.access.check_values(target)
             rule = self._condition(dimension_of(target), ref.bracket, given)
             if rule is not None:
                 found.append(rule)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.compiler.names import Names
 from dragoman.semantics.compiler.templates import Shape
 from dragoman.semantics.compiler.yamlfilters import to_filter
-from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.datatypes import DataType
-from dragoman.semantics.model.fields import FilterType
+from dragoman.semantics.model.fields import Dimension, FilterType
 from dragoman.semantics.model.references import field_ref
+from dragoman.semantics.model.views import View
 from dragoman.semantics.query.filters import Filter
 from dragoman.semantics.query.request import Query
 
 
-def all_filters(model: ComposedModel, query: Query) -> dict[str, Filter]:
+def all_filters(names: Names, query: Query) -> dict[str, Filter]:
     """A question's filters by address, and the defaults of filter-only fields that it does not
     name. Raises `PlanError`."""
     found: dict[str, Filter] = {}
@@ -25,19 +26,19 @@ def all_filters(model: ComposedModel, query: Query) -> dict[str, Filter]:
             raise PlanError(f'"{name[:80]}" is not the name of a field.', fix="Write view.field.")
         found[str(ref)] = each
     for name in sorted({name.partition(".")[0] for name in [*found, *query.fields]}):
-        view = model.view(name)
+        view = _view(names, name)
         for each in view.filters.values() if view else ():
             if each.default_filter is not None and each.address not in found:
                 found[each.address] = to_filter(each.default_filter, DataType.UNKNOWN)
     return found
 
 
-def shape_of(model: ComposedModel, query: Query, filters: Mapping[str, Filter]) -> Shape:
+def shape_of(names: Names, query: Query, filters: Mapping[str, Filter]) -> Shape:
     """What templates may ask about a question."""
     columns = [
         each.address
         for name in {address.partition(".")[0] for address in filters}
-        if (view := model.view(name)) is not None
+        if (view := _view(names, name)) is not None
         for each in view.filters.values()
         if each.type is FilterType.COLUMN
     ]
@@ -45,12 +46,20 @@ def shape_of(model: ComposedModel, query: Query, filters: Mapping[str, Filter]) 
     return Shape(filters, selected, frozenset(columns))
 
 
-def queried(model: ComposedModel, query: Query) -> tuple[str, ...]:
-    """The question's dimensions, as it writes them."""
-    found: list[str] = []
+def queried(names: Names, query: Query) -> dict[str, Dimension]:
+    """The question's dimensions, by the names that it writes."""
+    found: dict[str, Dimension] = {}
     for name in query.fields:
         ref = field_ref(name)
-        view = model.view(ref.view) if ref and ref.view else None
-        if ref is not None and view is not None and ref.name in view.dimensions:
-            found.append(name)
-    return tuple(found)
+        view = _view(names, ref.view) if ref and ref.view else None
+        field = view.field(ref.name) if ref and view else None
+        if isinstance(field, Dimension):
+            found[name] = field
+    return found
+
+
+def _view(names: Names, name: str) -> View | None:
+    try:
+        return names.view(name)
+    except PlanError:
+        return None  # whoever uses it says so

@@ -8,14 +8,14 @@ becomes a reference to a field of the model.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from dragoman.semantics.compiler.conditions import Conditions, Operand
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.datatypes import DataType
-from dragoman.semantics.model.references import Reference, SqlText, field_ref
+from dragoman.semantics.model.references import FieldRef, Reference, SqlText, field_ref
 from dragoman.semantics.query.dates import BadDate
 from dragoman.semantics.query.filters import (
     BooleanFilter,
@@ -51,12 +51,14 @@ class _Tag:
 
 
 class Templates:
-    """Renders the templates of one question."""
+    """Renders the templates of one question. `picked`: the field that stands for one that the asker
+    picks, None for NULL; raises `PlanError` for one that may not be asked for."""
 
     def __init__(self, conditions: Conditions, shape: Shape) -> None:
         self.conditions = conditions
         self.sql = conditions.sql
         self.shape = shape
+        self.picked: Callable[[FieldRef], FieldRef | None] = lambda ref: ref
 
     def render(self, sql: SqlText) -> SqlText:
         """The text with its templates filled in. Raises `PlanError`."""
@@ -140,7 +142,8 @@ class Templates:
         ref = field_ref(given.values[0])
         if ref is None or ref.view is None:
             raise PlanError(f"{name} picks {given.values[0][:60]!r}, which is no field.")
-        return Reference(f"${{{ref}}}", ref)
+        found = self.picked(ref)
+        return "NULL" if found is None else Reference(f"${{{found}}}", found)
 
     def _bound(self, name: str, given: Filter | None, *, first: bool) -> str:
         if not isinstance(given, DateFilter) or given.numbers:

@@ -24,7 +24,6 @@ from dragoman.semantics.compiler.levels import Levels
 from dragoman.semantics.compiler.measures import Formula, GroupPart, Leaf, type_of
 from dragoman.semantics.compiler.plan import Column, Group, Having, Measured, Plan, Where
 from dragoman.semantics.compiler.question import Question
-from dragoman.semantics.compiler.shapes import queried
 from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.model.faults import BadDefinition
@@ -73,7 +72,7 @@ class HandwrittenQuestion(Question):
         self.labels = {name: each.piece.alias for name, each in self.columns.found.items()}
         self.query = self._asked(query)
         self.expressions.levels = self.levels = Levels(
-            asking.functions, queried(self.model, self.query), self._level, self._of_grain
+            asking.functions, self._queried(self.query), self._level, self._of_grain
         )
 
     def _asked(self, query: Query) -> Query:
