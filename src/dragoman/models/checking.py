@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from dragoman.connections import service as connections
+from dragoman.models import extending
 from dragoman.models.composing import composed
 from dragoman.models.records import Model
 from dragoman.semantics.problems import Problem
@@ -50,9 +51,26 @@ def check(unit: UnitOfWork, model: Model, limit: int | None = None) -> list[Issu
     """Everything that is wrong with a model or branch, errors before warnings."""
     connection = connections.load(unit, model.connection_id)
     dialect = None if connection is None else connection.dialect
-    found = validate(composed(unit, model), dialect)
+    found = [*unknown_models(unit, model), *validate(composed(unit, model), dialect)]
     found = sorted(found, key=lambda problem: problem.is_warning)
     return [_issue(problem) for problem in found[:limit]]
+
+
+def unknown_models(unit: UnitOfWork, model: Model) -> list[Problem]:
+    """Models that the model file extends and that are not there."""
+    names = extending.extended_by(unit, model)
+    known = extending.named(unit, model, names)
+    return [
+        Problem(
+            file="model",
+            code="unknown_model",
+            message=f"No model {name}",
+            fix="Name a shared model of this connection, or take it out of `extends`.",
+            yaml_path=("extends", at),
+        )
+        for at, name in enumerate(names)
+        if name not in known
+    ]
 
 
 def _issue(problem: Problem) -> Issue:

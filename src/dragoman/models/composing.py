@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dragoman.models.extending import makeup
 from dragoman.models.layers import StoredLayer
-from dragoman.models.records import Model, lineage
+from dragoman.models.records import Model
 from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.layers import Layer, TopicSource, ViewSource
 from dragoman.store import UnitOfWork
@@ -21,7 +22,7 @@ def schema_layer(unit: UnitOfWork, connection_id: str, schemas: tuple[str, ...] 
 
 def layers(unit: UnitOfWork, model: Model, schemas: tuple[str, ...] = ()) -> list[Layer]:
     """The layers of a model, lowest first. A branch stands for its base model and itself."""
-    found = lineage(unit, model)
+    found = makeup(unit, model)
     if model.is_branch:
         found.pop(-2)
     stored = [StoredLayer(unit, each) for each in found]
@@ -31,6 +32,12 @@ def layers(unit: UnitOfWork, model: Model, schemas: tuple[str, ...] = ()) -> lis
 def composed(unit: UnitOfWork, model: Model, schemas: tuple[str, ...] = ()) -> ComposedModel:
     """The model as it is used."""
     return ComposedModel(layers(unit, model, schemas))
+
+
+def is_right_below(unit: UnitOfWork, model: Model, view: str) -> bool:
+    """Whether the layer that a model stands on says anything of a view. A branch stands on its
+    base's files as one layer with them: what it deletes of them is deleted."""
+    return not model.is_branch and layers(unit, model)[-2].view(view) is not None
 
 
 def parents(unit: UnitOfWork, model: Model) -> ComposedModel:

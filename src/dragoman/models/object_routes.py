@@ -145,7 +145,12 @@ def _mode(query: Mapping[str, str]) -> Mode:
 
 
 _MODES = {"enum": ["COMBINED", "MERGED", "EXTENSION"]}
-_MODE = Parameter("mode", "COMBINED marks as ignored what a layer below has.", _MODES)
+_MODE = Parameter(
+    "mode",
+    "COMBINED marks as ignored what a layer below has; MERGED leaves out what the layer right "
+    "below says of a view.",
+    _MODES,
+)
 _TOPIC = Parameter("topic_context", "Only as the field is inside this topic.")
 _ONE = "/api/v1/models/{modelId}"
 _VIEW, _FIELD = f"{_ONE}/view/{{viewName}}", f"{_ONE}/view/{{viewName}}/field/{{fieldName}}"

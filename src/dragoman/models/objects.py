@@ -9,7 +9,13 @@ from typing import Any
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, NotFound
 from dragoman.models import access, files
-from dragoman.models.composing import composed, parents, topic_sources, view_sources
+from dragoman.models.composing import (
+    composed,
+    is_right_below,
+    parents,
+    topic_sources,
+    view_sources,
+)
 from dragoman.models.records import Model
 from dragoman.models.renaming import BELOW, Name, Named, references, replaced
 from dragoman.models.saving import Save, save
@@ -63,6 +69,10 @@ class Change:
         if found is None or self.composed.merged_topic(name) is None:
             raise NotFound(f"Topic {name[:200]} does not exist")
         return found
+
+    def is_right_below(self, view: str) -> bool:
+        """Whether the layer that this one stands on says anything of a view."""
+        return is_right_below(self._unit, self.model, view)
 
     def text(self, path: str) -> str:
         """What this layer has in a file; nothing for a file that only others have."""
@@ -129,10 +139,22 @@ def update_view(change: Change, name: str, values: Mapping[str, Any]) -> int:
 
 def delete_view(change: Change, name: str, mode: Mode) -> int:
     """Take a view away: in extension mode this layer's file, else the view itself, which is marked
-    as ignored where a layer below has it."""
+    as ignored where a layer below has it; in merged mode only as the layer right below has it."""
     source = change.view(name)
-    _delete(change, source, next(view_sources(change.below, name), None) is not None, mode)
+    if mode is Mode.MERGED:
+        _delete_from_below(change, source)
+    else:
+        _delete(change, source, next(view_sources(change.below, name), None) is not None, mode)
     return change.save()
+
+
+def _delete_from_below(change: Change, source: ViewSource) -> None:
+    """Let the layer right below not count; what lies lower goes on to hold."""
+    if change.is_right_below(source.name):
+        change.put(source.path, "")
+        change.edit(source, [Edit(("shallow_ignored",), True)])
+    else:
+        _delete(change, source, False, Mode.EXTENSION)
 
 
 def delete_topic(change: Change, name: str, mode: Mode) -> int:

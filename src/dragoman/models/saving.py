@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, update
 from dragoman import audit
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, Conflict, FieldError, NotFound
-from dragoman.models import files, naming
+from dragoman.models import extending, files, naming
 from dragoman.models.composing import parents
 from dragoman.models.files import StoredFile
 from dragoman.models.overlay import under
@@ -21,6 +21,7 @@ from dragoman.models.tables import model_file_versions, model_files, model_versi
 from dragoman.models.tables import models as table
 from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.files import BadPath, FilePath, parse_path, read
+from dragoman.semantics.plain import mapping, texts
 from dragoman.store import UnitOfWork
 
 MAX_PATH = 400
@@ -105,6 +106,9 @@ def save(unit: UnitOfWork, principal: Principal, model: Model, wanted: Save) -> 
     if not differing:
         return model.version
     ready = _readied(unit, model, differing, now)
+    for file in ready:
+        if file.kind == files.MODEL:
+            extending.check(unit, principal, model, texts(mapping(file.definition).get("extends")))
     version = model.version + 1
     _write(unit, model, version, differing, ready, wanted.taken_from)
     _note(unit, principal, model, version, wanted.message, sorted(differing))

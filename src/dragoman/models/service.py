@@ -28,6 +28,7 @@ from dragoman.models.branches import (
 from dragoman.models.cache_resets import last_reset
 from dragoman.models.composing import composed, layers
 from dragoman.models.creation import NewModel, bearers, create, follow_connection, shared_models
+from dragoman.models.extending import makeup
 from dragoman.models.files import (
     StoredFile,
     all_files,
@@ -83,6 +84,7 @@ __all__ = [
     "lineage",
     "load",
     "lock",
+    "makeup",
     "merge",
     "merge_branch",
     "not_in_git",

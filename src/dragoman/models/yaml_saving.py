@@ -9,7 +9,13 @@ from dragoman import clock
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, NotFound
 from dragoman.models import access, files
-from dragoman.models.composing import composed, parents, topic_sources, view_sources
+from dragoman.models.composing import (
+    composed,
+    is_right_below,
+    parents,
+    topic_sources,
+    view_sources,
+)
 from dragoman.models.difference import reduced, reduced_joins
 from dragoman.models.files import StoredFile
 from dragoman.models.records import Model
@@ -24,7 +30,7 @@ from dragoman.semantics.layers import Definition
 from dragoman.semantics.problems import Edit
 from dragoman.store import UnitOfWork
 
-IGNORED = "ignored: true\n"
+IGNORED, SHALLOW = "ignored: true\n", "shallow_ignored: true\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +98,24 @@ def delete_file(
         raise NotFound("File does not exist")
     target = resolve(reader.whole, path)
     key = target.path.key
-    if mode not in (Mode.EXTENSION, Mode.STAGED) and _inherited(parents(unit, model), target):
-        text: str | None = IGNORED
+    marked = _mark(unit, model, target, mode)
+    if marked is not None:
+        text: str | None = marked
         if target.kind == files.VIEW:
-            text = _headed(reader.whole, target, IGNORED)
+            text = _headed(reader.whole, target, marked)
     elif key in files.some_files(unit, model, [key]):
         text = None
     else:
         raise NotFound("File does not exist")
     return save(unit, principal, model, Save({key: text}, message))
+
+
+def _mark(unit: UnitOfWork, model: Model, target: Target, mode: Mode) -> str | None:
+    """What stands in the place of a deleted file, where layers below have the thing too."""
+    if mode is Mode.MERGED and target.kind == files.VIEW:
+        return SHALLOW if is_right_below(unit, model, target.name) else None
+    whole = mode not in (Mode.EXTENSION, Mode.STAGED)
+    return IGNORED if whole and _inherited(parents(unit, model), target) else None
 
 
 def _writable(wanted: Write) -> Mode:

@@ -11,7 +11,7 @@ from typing import Any
 from dragoman import audit
 from dragoman.access.policy import Permission, Rights, allow
 from dragoman.access.principal import Principal
-from dragoman.api.errors import Forbidden
+from dragoman.api.errors import BadRequest, Forbidden
 from dragoman.catalog import service as catalog
 from dragoman.connections import dialling
 from dragoman.connections.dialling import Located
@@ -69,6 +69,7 @@ def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
     asking, told = _asking(unit, asker, located, ask)
     query = ask.query
     with _compiler(unit, model) as compiler:
+        _check_model(compiler)
         # Only some questions depend on them.
         rights = cache(partial(models.rights_on, unit, asker, model))
         passes = partial(_passes_rules, compiler, asker, rights)
@@ -164,10 +165,16 @@ def _zone(
 def _compiler(unit: UnitOfWork, model: Model) -> AbstractContextManager[Compiler]:
     """The compiler of the model as it is now."""
     layers = models.layers(unit, model)
-    versions = tuple((each.id, each.version) for each in models.lineage(unit, model))
+    versions = tuple((each.id, each.version) for each in models.makeup(unit, model))
     generation = catalog.generation(unit, model.connection_id)
     key = (str(unit.db.engine.url), model.id, versions, generation)
     return COMPILERS.of(key, layers)
+
+
+def _check_model(compiler: Compiler) -> None:
+    """Raise `BadRequest` for a model that is only there to be extended."""
+    if compiler.model.is_template:
+        raise BadRequest("Bad Request: the model is a template: ask one that extends it")
 
 
 def _passes_rules(

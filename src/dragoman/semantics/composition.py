@@ -20,7 +20,13 @@ from dragoman.semantics.composing.joins import (
     reachable,
     without_fan_out,
 )
-from dragoman.semantics.composing.merging import Definition, merge, merge_relationships, merge_view
+from dragoman.semantics.composing.merging import (
+    OF_ITSELF,
+    Definition,
+    merge,
+    merge_relationships,
+    merge_view,
+)
 from dragoman.semantics.composing.sources import (
     Merged,
     Said,
@@ -28,6 +34,7 @@ from dragoman.semantics.composing.sources import (
     is_pruned,
     merged_topic,
     merged_view,
+    without_shallow,
 )
 from dragoman.semantics.layers import Layer, ViewSource
 from dragoman.semantics.model.faults import BadDefinition
@@ -63,8 +70,16 @@ class ComposedModel:
 
     @functools.cached_property
     def settings_definition(self) -> Definition:
-        """The model file of all layers as plain data."""
-        return functools.reduce(merge, (layer.settings() for layer in self.layers), {})
+        """The model file of all layers as plain data; what a lower one says of itself is not of
+        this model."""
+        *below, own = (layer.settings() for layer in self.layers)
+        inherited = ({k: v for k, v in of.items() if k not in OF_ITSELF} for of in below)
+        return functools.reduce(merge, (*inherited, own), {})
+
+    @property
+    def is_template(self) -> bool:
+        """Whether the model is only there to be extended by others."""
+        return self.settings_definition.get("template") is True
 
     # --- views ------------------------------------------------------------------------------
 
@@ -122,6 +137,8 @@ class ComposedModel:
             self._merged[name] = self._kept(found)
 
     def _kept(self, sources: list[Said]) -> Merged | None:
+        if any("shallow_ignored" in said.source.definition for said in sources):
+            sources = without_shallow(self.layers, sources)
         if not sources:
             return None
         only = sources[0].source if len(sources) == 1 and len(self.layers) > 1 else None

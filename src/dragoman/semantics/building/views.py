@@ -32,7 +32,8 @@ _KNOWN = frozenset(
     (
         *("schema", "catalog", "table_name", "sql", "query", "uploaded_table_name", "label"),
         *("custom_compound_primary_key_sql", "description", "display_order", "folder"),
-        *("schema_label", "tags", "hidden", "ignored", "aliases", "extends", "template"),
+        *("schema_label", "tags", "hidden", "ignored", "shallow_ignored", "aliases"),
+        *("extends", "template"),
         *("required_access_grants", "default_drill_fields", "fill_fields", "sets"),
         *("materialized_query", *SECTIONS),
     )

@@ -15,7 +15,12 @@ SECTIONS = ("dimensions", "measures", "filters")
 # A view has rows from one of these; naming one in a higher layer puts the others out of force.
 SOURCES = ("sql", "query", "uploaded_table_name", "table_name")
 # Of what a parent says these are about itself.
-OF_ITSELF = frozenset(("extends", "template", "aliases", "ignored", "ignore_from_extended"))
+OF_ITSELF = frozenset(
+    (
+        *("extends", "template", "aliases", "ignored", "shallow_ignored"),
+        "ignore_from_extended",
+    )
+)
 
 
 def merge(low: Definition, high: Definition) -> Definition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from dragoman.semantics.composing.merging import Definition, merge_topic, merge_view
@@ -95,6 +96,19 @@ def _any(names: Sequence[str], patterns: Sequence[str]) -> bool:
 def ignored(definition: Definition) -> bool:
     """Whether it was deleted softly."""
     return definition.get("ignored") is True
+
+
+def without_shallow(layers: Sequence[Layer], sources: list[Said]) -> list[Said]:
+    """What is said of a view, without what `shallow_ignored: true` puts out of force: the layer
+    right below the one that says it. Lower ones go on to hold. Nothing is left of a view of which
+    only that is said."""
+    kept = list(sources)
+    for said in sources:
+        if said.source.definition.get("shallow_ignored") is True:
+            below = [layer for layer, above in pairwise(layers) if above is said.layer]
+            kept = [each for each in kept if each.layer not in below]
+    saying = [said for said in kept if set(said.source.definition) - {"shallow_ignored"}]
+    return kept if saying else []
 
 
 def extends_of(definition: Definition) -> list[str]:

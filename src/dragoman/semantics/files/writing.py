@@ -15,7 +15,8 @@ from dragoman.semantics.plain import is_map
 _FIRST = (
     *("schema", "catalog", "table_name", "uploaded_table_name", "sql", "query", "base_view"),
     *("extends", "template", "label", "base_view_label", "schema_label", "view_label"),
-    *("group_label", "description", "aliases", "hidden", "ignored", "display_order", "tags"),
+    *("group_label", "description", "aliases", "hidden", "ignored", "shallow_ignored"),
+    *("display_order", "tags"),
 )
 _LAST = ("joins", "relationships", "views", "dimensions", "measures", "filters", "sets")
 _RANK = {name: at for at, name in enumerate(_FIRST)} | {

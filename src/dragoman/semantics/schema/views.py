@@ -66,6 +66,7 @@ SHARED: dict[str, Schema] = {
     "ai_context": text("What an assistant should know about it."),
     "hidden": flag("Not shown in lists; its fields can be asked for."),
     "ignored": flag("As if it were deleted, also from lower layers."),
+    "shallow_ignored": flag("As if the layer right below did not have it; what lies lower holds."),
     "aliases": texts("Names it had before; what refers to them still works."),
     "extends": names("Views that it begins as a copy of; later ones win."),
     "template": flag("It is only there to be extended and needs no table."),
