@@ -29,7 +29,6 @@ from dragoman.store.metadata import AnyRow
 NAME_CHARACTERS = 64
 _MINI_CHARACTERS = 8
 _ALPHABET = string.digits + string.ascii_letters
-# As many values as every engine takes in one IN.
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -136,9 +135,13 @@ def group_of(unit: UnitOfWork, group_id: str) -> Group | None:
     return _group(row) if row else None
 
 
-def get_group(unit: UnitOfWork, group_id: str) -> Group:
-    """As `group_of`, but raises `NotFound`."""
+def get_group(unit: UnitOfWork, group_id: str, *, hold: bool = False) -> Group:
+    """As `group_of`, but raises `NotFound`. `hold`: nobody else changes it before the end of the
+    unit of work."""
     group = group_of(unit, group_id)
+    if group is not None and hold:
+        unit.db.execute(select(groups.c.id).where(groups.c.id == group.id).with_for_update())
+        group = group_of(unit, group.id)
     if group is None:
         raise NotFound(f"No group {group_id[:80]}")
     return group

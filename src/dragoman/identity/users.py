@@ -196,8 +196,11 @@ def get_user(unit: UnitOfWork, email: str) -> User:
     return user
 
 
-def get_of_kind(unit: UnitOfWork, user_id: str, kind: Kind) -> User:
-    """The user of that id and kind. Raises `NotFound`."""
+def get_of_kind(unit: UnitOfWork, user_id: str, kind: Kind, *, hold: bool = False) -> User:
+    """The user of that id and kind. `hold`: nobody else changes them before the end of the unit of
+    work. Raises `NotFound`."""
+    if hold:
+        unit.db.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
     user = user_of(unit, user_id)
     if user is None or user.kind != kind:
         raise NotFound(f"No user {user_id[:80]}")

@@ -129,6 +129,7 @@ _COMMON = (
             Attribute("created", type="dateTime", writable=False),
             Attribute("lastModified", type="dateTime", writable=False),
             Attribute("location", type="reference", refers=("uri",), writable=False),
+            Attribute("version", exact=True, writable=False),
         ),
     ),
     Attribute("schemas", several=True, exact=True, writable=False),

@@ -17,6 +17,7 @@ from dragoman.scim.attributes import (
     USER_ATTRIBUTES,
     Attribute,
 )
+from dragoman.scim.bulk import MOST_OPERATIONS
 from dragoman.scim.documents import Document
 from dragoman.scim.requests import MOST
 
@@ -27,16 +28,17 @@ CONFIG, TYPE, SCHEMA = (
 )
 
 
-def service_provider_config(base: str) -> Document:
-    """What of the protocol is there."""
+def service_provider_config(base: str, most_bytes: int) -> Document:
+    """What of the protocol is there. `most_bytes`: of one body."""
+    bulk = {"maxOperations": MOST_OPERATIONS, "maxPayloadSize": most_bytes}
     return {
         "schemas": [CONFIG],
         "patch": {"supported": True},
-        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {"supported": True, **bulk},
         "filter": {"supported": True, "maxResults": MOST},
         "changePassword": {"supported": False},
         "sort": {"supported": True},
-        "etag": {"supported": False},
+        "etag": {"supported": True},
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",

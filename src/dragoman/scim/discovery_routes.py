@@ -1,4 +1,4 @@
-"""Paths by which a client finds out what the server can do (RFC 7644 section 4)."""
+"""Paths of no kind of resource: what the server can do (RFC 7644 section 4), and bulk requests."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from dragoman.api.call import Call
 from dragoman.api.errors import NotFound, Unsupported
 from dragoman.identity import service as identity
 from dragoman.scim import discovery, shapes
+from dragoman.scim.bulk import bulk
 from dragoman.scim.documents import Document
 from dragoman.scim.requests import LIST, answer, base
 
 
 async def config(call: Call) -> Response:
-    return answer(call, discovery.service_provider_config(base(call)))
+    most = call.house.settings.max_body_bytes
+    return answer(call, discovery.service_provider_config(base(call), most))
 
 
 async def types(call: Call) -> Response:
@@ -61,6 +63,17 @@ def _one(call: Call, known: Iterable[Document], wanted: str) -> Response:
 _PREFIX = discovery.PREFIX
 
 ROUTES = (
+    shapes.route(
+        "POST",
+        f"{_PREFIX}/Bulk",
+        bulk,
+        "scimBulk",
+        "Make many changes at once",
+        body=shapes.BULK,
+        answer=shapes.BULK_ANSWER,
+        errors=(400, 413),
+        extension=True,
+    ),
     shapes.route(
         "POST",
         f"{_PREFIX}/.search",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ from dragoman.scim.documents import Document
 from dragoman.scim.errors import MEDIA_TYPE, bad_filter, bad_value
 from dragoman.scim.grammar import Filter, Path, parse_filter, split_path
 from dragoman.scim.projection import Projection
+from dragoman.scim.versions import Condition
+from dragoman.scim.writing import Change, Ways, create
+from dragoman.store import UnitOfWork
 
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 DEFAULT_COUNT = 100
@@ -79,14 +82,52 @@ async def body(call: Call) -> dict[str, Any]:
         raise
 
 
-def answer(call: Call, content: object, status: int = 200, location: str = "") -> Response:
+def answer(
+    call: Call, content: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """A JSON answer, as `application/json` to who accepts only that."""
-    return Response(
-        _encoder.encode(content),
-        status,
-        {"Location": location} if location else None,
-        _media_type(call.request.headers.get("accept", "")),
-    )
+    media_type = _media_type(call.request.headers.get("accept", ""))
+    return Response(_encoder.encode(content), status, headers, media_type)
+
+
+def one(call: Call, document: Document, kind: Kind, status: int = 200) -> Response:
+    """One resource with its entity tag, of it what the request asks for; 304 to a reader who has
+    this version."""
+    meta = document["meta"]
+    version: str | None = meta.get("version")
+    headers = {} if version is None else {"ETag": version}
+    if status == 201:
+        headers["Location"] = meta["location"]
+    reads = call.request.method in ("GET", "HEAD")
+    if reads and Condition.of(call.request).unchanged(version):
+        return Response(status_code=304, headers=headers)
+    shown = Projection.asked(parameters(call), kind).of(document)
+    return answer(call, shown, status, headers)
+
+
+async def made(call: Call, ways: Ways) -> Response:
+    """The answer of a POST."""
+    sent, at = await body(call), base(call)
+    document = await call.write(lambda unit: create(ways, unit, call.principal, sent, at))
+    return one(call, document, ways.kind, 201)
+
+
+async def changed(
+    call: Call, ways: Ways, resource_id: str, how: Callable[[Change, UnitOfWork, Any], Document]
+) -> Response:
+    """The answer of a PUT or a PATCH."""
+    sent, change = await body(call), _change(call, ways, resource_id)
+    return one(call, await call.write(lambda unit: how(change, unit, sent)), ways.kind)
+
+
+async def deleted(call: Call, ways: Ways, resource_id: str) -> Response:
+    """The answer of a DELETE."""
+    await call.write(_change(call, ways, resource_id).delete)
+    return Response(status_code=204)
+
+
+def _change(call: Call, ways: Ways, resource_id: str) -> Change:
+    return Change(ways, call.principal, resource_id, base(call), Condition.of(call.request))
 
 
 def _media_type(accepted: str) -> str:
@@ -135,11 +176,6 @@ def path_id(call: Call, name: str, what: str) -> str:
     return text
 
 
-def projected(call: Call, document: Document, kind: Kind) -> Document:
-    """Of the document what the request asks for."""
-    return Projection.asked(parameters(call), kind).of(document)
-
-
 def base(call: Call) -> str:
     """The address of the server as this client reaches it."""
     public = call.house.settings.public_url
@@ -152,9 +188,13 @@ __all__ = [
     "bad_filter",
     "base",
     "body",
+    "changed",
+    "deleted",
     "failed",
     "in_order",
     "listed",
     "listing",
+    "made",
+    "one",
     "parameters",
 ]

@@ -9,6 +9,7 @@ from dragoman.identity.service import Definition, GroupDetail, Provided, UserDet
 from dragoman.scim.attributes import ENTERPRISE, GROUP, USER, USER_ATTRIBUTE
 from dragoman.scim.documents import Document
 from dragoman.scim.errors import bad_value
+from dragoman.scim.versions import version_of
 
 PREFIX = "/api/scim/v2"
 # What has a place of its own; all else that is known is kept as the profile.
@@ -46,7 +47,8 @@ def user_document(
     _add_values(shown, detail.attributes, definitions)
     place = "embed/Users" if user.embed_external_id is not None else "Users"
     times = (user.created_at, user.updated_at)
-    shown["meta"] = _meta("User", f"{base}{PREFIX}/{place}/{user.id}", times)
+    version = version_of(detail)
+    shown["meta"] = _meta("User", f"{base}{PREFIX}/{place}/{user.id}", times, version)
     return shown
 
 
@@ -68,17 +70,21 @@ def group_document(detail: GroupDetail, definitions: Definitions, base: str) -> 
         ]
     _add_values(shown, detail.attributes, definitions)
     place = f"{base}{PREFIX}/Groups/{group.mini_id}"
-    shown["meta"] = _meta("Group", place, (group.created_at, group.updated_at))
+    times = (group.created_at, group.updated_at)
+    # Members are part of the version: where nobody read them, it is not known.
+    version = None if detail.members is None else version_of(detail)
+    shown["meta"] = _meta("Group", place, times, version)
     return shown
 
 
-def _meta(kind: str, location: str, times: tuple[str, str]) -> Document:
+def _meta(kind: str, location: str, times: tuple[str, str], version: str | None) -> Document:
     created, changed = times
     return {
         "resourceType": kind,
         "created": created,
         "lastModified": changed,
         "location": location,
+        **({"version": version} if version else {}),
     }
 
 
@@ -118,6 +124,8 @@ def provided(document: Document) -> Provided:
 
 def member_ids(document: Document) -> list[str]:
     """The user ids of a group's document. Raises `BadRequest`."""
+    if any(str(each.get("type", "")).lower() == "group" for each in document.get("members", [])):
+        raise bad_value("members: a group has users as members, no groups")
     ids = [member.get("value") for member in document.get("members", [])]
     if not all(ids):
         raise bad_value("members: value: Required")

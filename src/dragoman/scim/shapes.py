@@ -59,11 +59,33 @@ _OPERATION["properties"]["value"] = {}
 PATCH = _object((), schemas=_URNS)
 PATCH["properties"]["Operations"] = {"type": "array", "minItems": 1, "items": _OPERATION}
 PATCH["required"] = ["Operations"]
+_BULK_OPERATION = _object(
+    ("method", "path"),
+    method={"enum": ["POST", "PUT", "PATCH", "DELETE"]},
+    path=_TEXT,
+    bulkId=_TEXT,
+    version=_TEXT,
+    data={"type": "object"},
+)
+_BULK_RESULT = _object(
+    ("method", "status"),
+    method=_TEXT,
+    status=_TEXT,
+    bulkId=_TEXT,
+    location=_TEXT,
+    version=_TEXT,
+    response={"type": "object"},
+)
+BULK = _object(("Operations",), schemas=_URNS, failOnErrors={"type": "integer", "minimum": 1})
+BULK["properties"]["Operations"] = {"type": "array", "items": _BULK_OPERATION}
+BULK_ANSWER = _object(("schemas", "Operations"), schemas=_URNS)
+BULK_ANSWER["properties"]["Operations"] = {"type": "array", "items": _BULK_RESULT}
 
 PROJECTION = (
     Parameter("attributes", "Only these attributes, comma-separated."),
     Parameter("excludedAttributes", "All attributes but these, comma-separated."),
 )
+IF_MATCH = (Parameter("If-Match", "The ETag that was read; 412 when it has changed since."),)
 LISTING = (
     Parameter("filter", 'As in RFC 7644 section 3.4.2.2: `userName eq "ann@example.com"`.'),
     Parameter("startIndex", "The first result, counted from 1.", {"type": "integer", "default": 1}),

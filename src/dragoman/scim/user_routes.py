@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from starlette.responses import Response
 
-from dragoman.access.principal import Principal
 from dragoman.api.call import Call
 from dragoman.identity import service as identity
-from dragoman.identity.service import Kind, User
+from dragoman.identity.service import Kind
 from dragoman.scim import shapes
-from dragoman.scim.attributes import EMBED_USERS, USER_ATTRIBUTE, USERS
-from dragoman.scim.documents import Document, canonical
+from dragoman.scim.attributes import EMBED_USERS, USERS
 from dragoman.scim.lists import page
-from dragoman.scim.patching import patched
-from dragoman.scim.requests import answer, base, body, path_id, projected
-from dragoman.scim.resources import (
-    PREFIX,
-    provided,
-    shown_name,
-    user_document,
-    user_name,
-)
-from dragoman.store import UnitOfWork
+from dragoman.scim.requests import base, changed, deleted, made, one, path_id
+from dragoman.scim.resources import PREFIX, user_document
+from dragoman.scim.users import EMBED_WAYS, WAYS, shown
+from dragoman.scim.writing import Change
 
 
 async def list_users(call: Call) -> Response:
@@ -36,11 +26,7 @@ async def list_users(call: Call) -> Response:
 
 
 async def create(call: Call) -> Response:
-    document = canonical(USERS, await body(call))
-    made = await call.write(
-        partial(_create, actor=call.principal, document=document, at=base(call))
-    )
-    return answer(call, _projected(call, made), 201, made["meta"]["location"])
+    return await made(call, WAYS)
 
 
 async def get(call: Call) -> Response:
@@ -48,31 +34,15 @@ async def get(call: Call) -> Response:
 
 
 async def replace(call: Call) -> Response:
-    user_id, document = _id(call), canonical(USERS, await body(call))
-    at = base(call)
-
-    def work(unit: UnitOfWork) -> Document:
-        user = identity.get_of_kind(unit, user_id, Kind.MEMBER)
-        return _save(unit, call.principal, user, document, at)
-
-    return answer(call, _projected(call, await call.write(work)))
+    return await changed(call, WAYS, _id(call), Change.replace)
 
 
 async def update(call: Call) -> Response:
-    user_id, operations = _id(call), await body(call)
-    at = base(call)
-
-    def work(unit: UnitOfWork) -> Document:
-        user = identity.get_of_kind(unit, user_id, Kind.MEMBER)
-        detail, known = identity.user_detail(unit, user), identity.custom(unit)
-        before = user_document(detail, known, at, stored=True)
-        return _save(unit, call.principal, user, patched(USERS, before, operations), at)
-
-    return answer(call, _projected(call, await call.write(work)))
+    return await changed(call, WAYS, _id(call), Change.update)
 
 
 async def delete(call: Call) -> Response:
-    return await _delete(call, Kind.MEMBER)
+    return await deleted(call, WAYS, _id(call))
 
 
 async def list_embed_users(call: Call) -> Response:
@@ -89,61 +59,18 @@ async def get_embed_user(call: Call) -> Response:
 
 
 async def delete_embed_user(call: Call) -> Response:
-    return await _delete(call, Kind.EMBED)
-
-
-def _create(unit: UnitOfWork, actor: Principal, document: Document, at: str) -> Document:
-    name, said = shown_name(document), provided(document)
-    user = identity.create_user(unit, actor, user_name(document), name, provided=said)
-    values = document.get(USER_ATTRIBUTE)
-    if values:
-        identity.set_attributes(unit, actor, user.id, values)
-    return _shown(unit, user, at)
-
-
-def _save(unit: UnitOfWork, actor: Principal, user: User, document: Document, at: str) -> Document:
-    """Make the user what the document says; what it does not say is unset."""
-    said = provided(document)
-    changed = identity.change_user(
-        unit, actor, user, user_name(document), shown_name(document), said
-    )
-    if (user.disabled_at is None) != said.active:
-        identity.set_disabled(unit, actor, changed, disabled=not said.active)
-    values = document.get(USER_ATTRIBUTE, {})
-    identity.set_attributes(unit, actor, user.id, values, replace=True)
-    return _shown(unit, identity.get_of_kind(unit, user.id, Kind.MEMBER), at)
-
-
-def _shown(unit: UnitOfWork, user: User, at: str) -> Document:
-    return user_document(identity.user_detail(unit, user), identity.custom(unit), at)
+    return await deleted(call, EMBED_WAYS, _id(call))
 
 
 async def _get(call: Call, kind: Kind) -> Response:
     user_id, at = _id(call), base(call)
-    found = await call.read(
-        lambda unit: _shown(unit, identity.get_of_kind(unit, user_id, kind), at)
-    )
-    return answer(call, _projected(call, found))
-
-
-async def _delete(call: Call, kind: Kind) -> Response:
-    user_id = _id(call)
-
-    def work(unit: UnitOfWork) -> None:
-        user = identity.get_of_kind(unit, user_id, kind)
-        identity.delete_user(unit, call.principal, user)
-
-    await call.write(work)
-    return Response(status_code=204)
+    found = await call.read(lambda unit: shown(unit, identity.get_of_kind(unit, user_id, kind), at))
+    return one(call, found, USERS)
 
 
 def _id(call: Call) -> str:
     """What is no UUID is nobody's id (RFC 7644 section 3.4.1)."""
     return path_id(call, "id", "user").lower()
-
-
-def _projected(call: Call, document: Document) -> Document:
-    return projected(call, document, USERS)
 
 
 _USERS = f"{PREFIX}/Users"
@@ -189,7 +116,8 @@ ROUTES = (
         "Replace a user",
         body=shapes.USER_BODY,
         answer=shapes.USER,
-        errors=(404, 409),
+        headers=shapes.IF_MATCH,
+        errors=(404, 409, 412),
     ),
     shapes.route(
         "PATCH",
@@ -199,10 +127,18 @@ ROUTES = (
         "Update a user",
         body=shapes.PATCH,
         answer=shapes.USER,
-        errors=(404, 409),
+        headers=shapes.IF_MATCH,
+        errors=(404, 409, 412),
     ),
     shapes.route(
-        "DELETE", _USERS + "/{id}", delete, "scimUsersDelete", "Delete a user", 204, errors=(404,)
+        "DELETE",
+        _USERS + "/{id}",
+        delete,
+        "scimUsersDelete",
+        "Delete a user",
+        204,
+        headers=shapes.IF_MATCH,
+        errors=(404, 412),
     ),
     shapes.route(
         "GET",
@@ -231,6 +167,7 @@ ROUTES = (
         "scimEmbedUsersDelete",
         "Delete an embed user",
         204,
-        errors=(404,),
+        headers=shapes.IF_MATCH,
+        errors=(404, 412),
     ),
 )
