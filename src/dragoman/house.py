@@ -14,7 +14,7 @@ from dragoman.dialects.pool import SessionPool
 from dragoman.egress import EgressPolicy
 from dragoman.jobs import Jobs
 from dragoman.settings import Settings
-from dragoman.store import Store, StoreBusy, UnitOfWork
+from dragoman.store import Origin, Store, StoreBusy, UnitOfWork
 from dragoman.vault import KeyRingSource, Vault
 
 if TYPE_CHECKING:
@@ -33,12 +33,20 @@ class Authenticator(Protocol):
         """Whom the token stands for; None when unknown, revoked or expired."""
         ...
 
-    def used(self, principal: Principal) -> None:
+    def used(self, principal: Principal, origin: Origin) -> None:
         """Note that the token was used; written to the store now and then."""
         ...
 
     def flush(self, store: Store) -> int:
         """Write the noted uses; returns how many."""
+        ...
+
+
+class TokenAuthenticator(Authenticator, Protocol):
+    """Knows tokens, and of those that are refused which ones there were."""
+
+    def refused(self, unit: UnitOfWork, digest: bytes, origin: Origin) -> None:
+        """Note an attempt with a token that stands for nobody; written as `used` is."""
         ...
 
 
@@ -55,7 +63,7 @@ class House:
     network: EgressPolicy
     sessions: SessionPool
     circuits: Circuits
-    authenticator: Authenticator
+    authenticator: TokenAuthenticator
     visitors: Authenticator
     refusals: Limit
     blocking: ThreadPoolExecutor

@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import structlog
 from starlette.requests import Request
@@ -122,27 +123,35 @@ class Dispatcher:
         if "authorization" not in request.headers:
             session = cookies.sent(request, self.house.settings)
             if session is not None:
-                return await self._visitor(request, session)
+                return await self._visitor(request, session, origin)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         authenticator = self.house.authenticator
-        principal = None
+        principal = digest = None
         if scheme.lower() == "bearer":
             digest = authenticator.recognise(token.strip())
-            if digest is not None:
-                principal = await self.house.store.read(
-                    lambda unit: authenticator.principal(unit, digest)
-                )
+        if digest is not None:
+            known = digest
+            principal = await self.house.store.read(
+                lambda unit: authenticator.principal(unit, known)
+            )
         if principal is None:
-            await self.house.refusals.check(origin.address)
+            await self._refuse(digest, origin)
             if not route.refuses_without_401:
                 raise Unauthorized
             if scheme.lower() != "bearer" or not token.strip():
                 raise BadRequest("Bad Request: Missing or malformed Authorization header")
             raise Forbidden("Invalid bearer token")
-        authenticator.used(principal)
+        authenticator.used(principal, origin)
         return principal
 
-    async def _visitor(self, request: Request, secret: SecretStr) -> Principal:
+    async def _refuse(self, digest: bytes | None, origin: Origin) -> None:
+        """Count an attempt without a good token. Raises `TooManyRequests`."""
+        await self.house.refusals.check(origin.address)
+        if digest is not None:
+            noted = partial(self.house.authenticator.refused, digest=digest, origin=origin)
+            await self.house.store.read(noted)
+
+    async def _visitor(self, request: Request, secret: SecretStr, origin: Origin) -> Principal:
         """Whom a browser's session stands for. One that ended is no attempt to guess: its id has
         256 random bits, and every open page would count as several."""
         visitors = self.house.visitors
@@ -153,7 +162,7 @@ class Dispatcher:
         if principal is None:
             raise Unauthorized("Unauthorized: the session has ended; sign in again")
         cookies.require_proof(request, secret, self.house.settings)
-        visitors.used(principal)
+        visitors.used(principal, origin)
         return principal
 
     def _note(

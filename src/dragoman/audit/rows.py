@@ -14,7 +14,7 @@ from dragoman.access.principal import Principal
 from dragoman.audit import chain
 from dragoman.audit.tables import audit_log
 from dragoman.store.metadata import AnyRow
-from dragoman.store.work import UnitOfWork
+from dragoman.store.work import Origin, UnitOfWork
 
 Change = Mapping[str, Any]
 
@@ -26,9 +26,13 @@ def record(
     resource: tuple[str, str],
     before: Change | None = None,
     after: Change | None = None,
+    *,
+    origin: Origin | None = None,
 ) -> None:
     """Write one row, at the end of the unit of work. `resource` is (type, id); `before` and
-    `after` hold no secrets. Of a key that acts as a user both are named."""
+    `after` hold no secrets; `origin`: of a request that is over. Of a key that acts as a user both
+    are named."""
+    origin = origin or unit.origin
     actor, person = principal.actor, principal if principal.by is not None else None
     values = {
         "id": str(uuid.uuid4()),
@@ -42,8 +46,8 @@ def record(
         "action": action,
         "resource_type": resource[0],
         "resource_id": resource[1],
-        "request_id": unit.origin.request_id,
-        "address": unit.origin.address,
+        "request_id": origin.request_id,
+        "address": origin.address,
         "before": _json(before),
         "after": _json(after),
     }

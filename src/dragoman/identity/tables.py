@@ -52,6 +52,15 @@ tokens = Table(
     Column("last_used_at", Time),
 )
 
+# Where a token was used from. `address`: of the client, as the audit has it.
+token_addresses = Table(
+    "token_addresses",
+    metadata,
+    Column("token_id", Id, ForeignKey("tokens.id", ondelete="CASCADE"), primary_key=True),
+    Column("address", String(64), primary_key=True),
+    Column("first_seen_at", Time, nullable=False),
+)
+
 user_attribute_values = Table(
     "user_attribute_values",
     metadata,

@@ -15,9 +15,10 @@ from dragoman.access.scope import Scope
 from dragoman.api.errors import BadRequest, Conflict, NotFound
 from dragoman.identity import tokenformat
 from dragoman.identity.service import User
+from dragoman.identity.sightings import Sightings
 from dragoman.identity.tables import tokens, users
 from dragoman.secret import SecretStr
-from dragoman.store import Store, UnitOfWork
+from dragoman.store import Origin, Store, UnitOfWork
 from dragoman.store.moments import Moments
 from dragoman.store.prepared import Prepared
 
@@ -200,6 +201,7 @@ class TokenDirectory:
 
     def __init__(self) -> None:
         self._used = Moments(_USED)
+        self._sightings = Sightings()
 
     def recognise(self, token: str) -> bytes | None:
         """The digest of a well-formed token; None for anything else, without a look-up."""
@@ -219,13 +221,19 @@ class TokenDirectory:
             found = Principal(PrincipalKind.PERSONAL, email, token_id, user_id, bool(is_admin))
         return found if scope is None else found.narrowed(scope_of(scope))
 
-    def used(self, principal: Principal) -> None:
+    def used(self, principal: Principal, origin: Origin) -> None:
         """Note that the principal's token was used now."""
         if principal.token_id is not None:
             self._used.note(principal.token_id)
+            self._sightings.used(principal, origin)
+
+    def refused(self, unit: UnitOfWork, digest: bytes, origin: Origin) -> None:
+        """Note an attempt with what stands for nobody."""
+        self._sightings.refused(unit, digest, origin)
 
     def flush(self, store: Store) -> int:
         """Write the noted uses; returns how many. What cannot be written is kept for later."""
+        self._sightings.flush(store)  # before the times of use, by which it knows a first one
         return self._used.flush(store)
 
 

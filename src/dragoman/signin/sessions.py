@@ -22,7 +22,7 @@ from dragoman.secret import SecretStr
 from dragoman.settings import Settings
 from dragoman.signin import throttle, totp
 from dragoman.signin.tables import embed_nonces, embed_pending, links, sessions
-from dragoman.store import Store, UnitOfWork
+from dragoman.store import Origin, Store, UnitOfWork
 from dragoman.store.moments import Moments
 from dragoman.store.prepared import Prepared
 
@@ -151,8 +151,9 @@ class SessionDirectory:
             return None
         return _principal(session_id, user, bool(enrolling))
 
-    def used(self, principal: Principal) -> None:
-        """Note that the session was used now."""
+    def used(self, principal: Principal, origin: Origin) -> None:
+        """Note that the session was used now; its address is that of its sign-in."""
+        del origin
         if principal.token_id is not None:
             self._seen.note(principal.token_id)
 
