@@ -140,6 +140,7 @@ class World:
             "apiKeysUpdate": {"enabled": True},
             "embedSsoGenerateSession": {},
             "embedSsoGenerateSessionUnstable": {},
+            "embedSsoGenerateUrl": {},  # a wrong secret would be a 401
             "sessionCreate": {},  # a wrong password would be a 401
             "usersAssignModelRole": {"roleName": "VIEWER", **place},
             "userGroupsAssignModelRole": {"roleName": "VIEWER", **place},

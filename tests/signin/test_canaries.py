@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.secret import SecretStr
 from tests.security.test_canaries import Marks
 from tests.signin.test_links import link, redeem
 from tests.signin.test_second_factor import Phone, now
@@ -25,7 +26,15 @@ def test_no_secret_of_signing_in_shows_anywhere(
     marks, home = Marks(), tmp_path / "home"
     first, second = marks.new("password"), marks.new("another password")
     monkeypatch.setattr("tests.signin.test_second_factor.PASSWORD", first)
-    with running_server(settings_for(home, log_level="debug")) as server:
+    embedding = SecretStr(marks.new("embed secret"))
+    settings = settings_for(home, log_level="debug", embed_secrets=embedding)
+    with running_server(settings) as server:
+        visitor = {"externalId": "7", "name": "Eve", "secret": embedding.reveal()}
+        made = server.anonymous.post("/embed/sso/generate-url", json=visitor)
+        marks.keep(made)
+        marks.keep(server.anonymous.get(made.json()["url"]))
+        visitor["name"] = ""
+        marks.keep(server.anonymous.post("/embed/sso/generate-url", json={**visitor, "x": 1}))
         server.user("ann@example.com", admin=True)
         secret = link(server, "ann@example.com")
         assert redeem(server, secret, first) == 200

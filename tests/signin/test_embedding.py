@@ -15,10 +15,14 @@ import httpx
 import pytest
 
 from dragoman import clock
+from dragoman.access.policy import Permission
 from dragoman.access.principal import OPERATOR, Principal, PrincipalKind
+from dragoman.access.roles import Role
 from dragoman.identity import service as identity
+from dragoman.models import service as models
 from dragoman.secret import SecretStr
 from dragoman.signin import signatures
+from dragoman.signin.embed_rights import entity_group
 from dragoman.store import UnitOfWork
 from tests.support.browser import SESSION, Browser
 from tests.support.clients import assert_error, at_once
@@ -160,9 +164,76 @@ def test_what_is_said_last_holds(server: Server) -> None:
     assert seen() == (["Support"], {made: "NO_ACCESS", other: "VIEWER"}, [])
 
 
+def test_roles_on_models_and_the_group_of_the_entity(server: Server) -> None:
+    made = server.create(baseRole="QUERIER")
+    with server.unit() as unit:
+        draft = models.NewModel(made, models.Kind.SHARED, "M")
+        model = models.create(unit, OPERATOR, draft).id
+        identity.create_custom_role(unit, OPERATOR, "Clients", Role.QUERY_TOPICS)
+    first = signed(
+        connectionRoles=json.dumps({made: "VIEWER"}), modelRoles=json.dumps({model: "Clients"}),
+        entity="acme", mode="APPLICATION", theme="dawn", entityFolderLabel="Acme",
+    )  # fmt: skip
+    browser, answer = visit(server, f"{LOGIN}?{urlencode(first)}")
+    assert answer.status_code == 303, answer.text
+    user_id = browser.get(SESSION).json()["userId"]
+    group = "omni-system-sso-embed-entity-group-acme"
+    with server.unit() as unit:
+        assert [each.name for each in identity.groups_of(unit, user_id)] == [group]
+        key = Principal(PrincipalKind.ORGANIZATION, "key", organization_admin=True)
+        user = identity.as_user(unit, key, user_id)
+        on_connection = identity.rights_on(unit, user, made, "QUERIER")
+        on_model = identity.rights_on(unit, user, made, "QUERIER", model)
+    # The base role does not hold for embed users; the role on the model does.
+    assert Permission.CONNECTIONS_SQL not in on_connection
+    assert Permission.QUERIES_TOPIC in on_model
+    assert Permission.QUERIES_ASK not in on_model
+    rows = server.root.get(f"/api/v1/users/{user_id}/model-roles").json()
+    assert "BASE" not in json.dumps(rows)
+    [row] = server.root.get("/api/v1/audit-log?action=session.create").json()["records"]
+    assert row["after"] == {
+        "mode": "APPLICATION", "theme": "dawn", "entity": "acme", "entityFolderLabel": "Acme",
+    }  # fmt: skip
+    # What is said last holds.
+    assert visit(server, f"{LOGIN}?{urlencode(signed(nonce='w' * 32))}")[1].status_code == 303
+    with server.unit() as unit:
+        assert identity.groups_of(unit, user_id) == []
+        assert not identity.rights_on(unit, user, made, "QUERIER", model)
+
+
+def test_entities_do_not_share_a_group(server: Server) -> None:
+    names = {entity_group(each) for each in ("acme", "ACME", " acme", "a" * 300, "a" * 301, "Ä")}
+    assert len(names) == 6
+    assert all(len(name) <= 64 for name in names)
+
+
+URL = "/embed/sso/generate-url"
+
+
+def test_an_address_is_made_for_who_knows_the_secret(server: Server) -> None:
+    body = {"contentPath": "/d/a", "externalId": "9", "name": "Cy", "groups": ["Sales"]}
+    made = server.anonymous.post(URL, json={**body, "secret": SECRET.reveal()})
+    assert made.status_code == 200, made.text
+    url = made.json()["url"]
+    assert SECRET.reveal() not in url
+    assert_error(visit(server, url.replace("signature=", "signature=A"))[1], 401)
+    browser, answer = visit(server, url)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/d/a")
+    assert browser.get(SESSION).json()["name"] is not None
+    assert_error(visit(server, url)[1], 401)
+    for sent, status in (
+        ({**body, "secret": "wrong"}, 401), (body, 401), ({**body, "nonce": "n" * 32}, 400),
+        ({**body, "secret": SECRET.reveal(), "contentPath": "//evil"}, 400),
+        ({**body, "secret": SECRET.reveal(), "exp": 1}, 400),
+    ):  # fmt: skip
+        assert_error(server.anonymous.post(URL, json=sent), status)
+
+
 @pytest.mark.parametrize(
     "given",
     [
+        {"modelRoles": '{"x":"VIEWER"}'},
+        {"modelRoles": '{"7d1f2a52-3f1c-4a53-9d5f-0d4c2b6a1e11":"VIEWER"}'},
         {"contentPath": "https://evil.example/"}, {"contentPath": "//evil.example"},
         {"contentPath": "/\\evil.example"}, {"contentPath": "/a\r\nX: y"}, {"contentPath": "a"},
         {"groups": '["Nobody"]'}, {"groups": "{"}, {"groups": '{"a":1}'},

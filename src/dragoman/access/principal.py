@@ -26,7 +26,7 @@ class Principal:
     """`user_id` is the person whose attributes apply: a personal token's owner, who signed in, or
     the maker of an organization key; None where there is none. `token_id` is the token's id or the
     session's. `scope`: what the token was narrowed to. `by`: the organization key that acts as this
-    person."""
+    person. `embedded`: an embed user, for whom base roles do not hold."""
 
     kind: PrincipalKind
     name: str
@@ -35,6 +35,7 @@ class Principal:
     organization_admin: bool = False
     scope: Scope | None = None
     by: Principal | None = None
+    embedded: bool = False
 
     @property
     def actor(self) -> Principal:

@@ -68,7 +68,7 @@ def reached(unit: UnitOfWork, principal: Principal, permission: Permission) -> C
     """The condition of connections on which the principal has the permission."""
     if principal.organization_admin:
         return true()
-    names = identity.roles_with(unit, permission)
+    names = [] if principal.embedded else identity.roles_with(unit, permission)
     mine = identity.granted_connections(unit, principal, permission)
     reached = or_(table.c.base_role.in_(names), table.c.id.in_(mine))
     scope = principal.scope

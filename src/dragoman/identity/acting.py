@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.api.errors import Forbidden, NotFound
-from dragoman.identity.users import user_of
+from dragoman.identity.users import Kind, user_of
 from dragoman.store import UnitOfWork
 
 
@@ -30,5 +30,6 @@ def as_user(unit: UnitOfWork, principal: Principal, user_id: str | None) -> Prin
         user_id=user.id,
         organization_admin=user.organization_admin,
         by=principal,
+        embedded=user.kind == Kind.EMBED,
     )
     return person.narrowed(principal.scope)

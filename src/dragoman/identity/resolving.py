@@ -133,7 +133,7 @@ def rights_on(
     if scope is not None and scope.whole:
         return rights_of(Role.CONNECTION_ADMIN)
     now = snapshot(unit)
-    base = now.rights(base_role)
+    base = NOTHING if principal.embedded else now.rights(base_role)
     if principal.user_id is None:
         return base
     grants = now.grants(unit, principal.user_id)

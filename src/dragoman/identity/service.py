@@ -38,6 +38,7 @@ from dragoman.identity.grants import (
     grants_of,
     grants_of_group,
 )
+from dragoman.identity.groups import NAME_CHARACTERS as GROUP_NAME_CHARACTERS
 from dragoman.identity.groups import (
     Group,
     Member,
@@ -111,6 +112,7 @@ from dragoman.identity.users import (
 from dragoman.store import UnitOfWork
 
 __all__ = [
+    "GROUP_NAME_CHARACTERS",
     "ROLES_OFFERED",
     "All",
     "Condition",

@@ -14,7 +14,7 @@ from dragoman.api.errors import BadRequest, Forbidden, NotFound, Unprocessable
 from dragoman.connections import service as connections
 from dragoman.connections.service import Connection
 from dragoman.identity import service as identity
-from dragoman.identity.service import Grant, Group, User
+from dragoman.identity.service import Grant, Group, Kind, User
 from dragoman.models import service as models
 from dragoman.roles.schemas import AssignRole, GroupRoleRow, Origin, UserRoleRow
 from dragoman.store import UnitOfWork
@@ -183,7 +183,8 @@ Source = tuple[Grant, Origin]
 
 
 def _inherited(user: User, connection: Connection) -> Iterator[Source]:
-    yield Grant(connection.id, None, str(connection.settings["baseRole"])), Origin("BASE")
+    if user.kind != Kind.EMBED:  # base roles do not hold for them
+        yield Grant(connection.id, None, str(connection.settings["baseRole"])), Origin("BASE")
     if user.organization_admin:
         yield Grant(connection.id, None, Role.CONNECTION_ADMIN.value), Origin("ORG")
 
@@ -213,7 +214,8 @@ def _resolved(
         if source.model_id in (None, model_id)
     ]
     rows.sort(key=lambda row: (-row.priority, _NEARER[row.from_.type]))
-    rows[0].resolved = True
+    for strongest in rows[:1]:
+        strongest.resolved = True
     return rows
 
 

@@ -12,9 +12,10 @@ from dragoman.api import cookies
 from dragoman.api.call import Call, answer, typed
 from dragoman.api.errors import Unauthorized
 from dragoman.api.routing import Parameter, Route
+from dragoman.secret import SecretStr
 from dragoman.settings import Settings
 from dragoman.signin import embedding, signatures
-from dragoman.signin.schemas import EmbedSession, EmbedVisitor
+from dragoman.signin.schemas import EmbedSession, EmbedUrl, EmbedUrlOrder, EmbedVisitor
 from dragoman.store import UnitOfWork
 
 TAG = "Embed"
@@ -27,6 +28,19 @@ async def generate(call: Call) -> Response:
     principal, settings = call.principal, call.house.settings
     made = await call.write(lambda unit: embedding.prepare(unit, principal, settings, said))
     return answer(EmbedSession(made.reveal()))
+
+
+async def generate_url(call: Call) -> Response:
+    said = await call.json()
+    typed(said, EmbedUrlOrder)
+    secret, settings = SecretStr(said.pop("secret", "")), call.house.settings
+    await call.house.refusals.peek(call.origin.address)
+    try:
+        made = await call.read(lambda unit: embedding.address_for(unit, settings, said, secret))
+    except Unauthorized:
+        await call.house.refusals.check(call.origin.address)
+        raise
+    return answer(EmbedUrl(made))
 
 
 async def login(call: Call) -> Response:
@@ -87,6 +101,21 @@ ROUTES = (
         path="/api/unstable/embed/sso/generate-session",
         operation_id="embedSsoGenerateSessionUnstable",
         extension=True,
+    ),
+    Route(
+        "POST",
+        "/embed/sso/generate-url",
+        handler=generate_url,
+        permission=Permission.PUBLIC,
+        operation_id="embedSsoGenerateUrl",
+        summary="A signed address for who sends the secret",
+        tag=TAG,
+        body=EmbedUrlOrder,
+        answer=EmbedUrl,
+        extension=True,
+        errors=(400, 401, 403, 429),
+        description="As older clients of the vendor ask for it. An application that can sign signs "
+        "itself: its secret then stays where it is.",
     ),
     _open(
         path=embedding.LOGIN,

@@ -7,11 +7,13 @@ from then on in place of what it said before. A nonce is good once.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from sqlalchemy import delete, insert, select
@@ -19,24 +21,30 @@ from sqlalchemy.exc import IntegrityError
 
 from dragoman import audit, clock
 from dragoman.access.principal import Principal, PrincipalKind
-from dragoman.access.roles import Role
 from dragoman.api.errors import BadRequest, Forbidden, Unauthorized
 from dragoman.identity import service as identity
 from dragoman.identity.service import User
 from dragoman.secret import SecretStr
 from dragoman.settings import Settings
 from dragoman.signin import sessions, signatures
+from dragoman.signin.embed_rights import set_groups, set_roles
 from dragoman.signin.tables import embed_nonces, embed_pending
 from dragoman.store import UnitOfWork
 
 LOGIN, REDEEM = "/embed/login", "/embed/sso/redeem-session"
 PENDING_LIFE = timedelta(minutes=5)
 LONGEST_PAYLOAD = timedelta(days=1)
+URL_LIFE = timedelta(hours=1)
 _ACTOR = Principal(PrincipalKind.EMBED, "embedding application")
 _WRONG = "Unauthorized: the signature is wrong, or the address was used or is too old"
 _NONCE = re.compile(r"[0-9A-Za-z_\-]{16,128}")
-# What an application may give (contract §5.13).
-_ROLES = (Role.VIEWER, Role.QUERY_TOPICS)
+# What shapes pages and folders: taken, kept in the audit, and without effect as yet.
+_KEPT = (
+    "mode", "theme", "prefersDark", "linkAccess", "accessBoost", "customThemeId", "entity",
+    "entityFolderContentRole", "entityFolderGroupContentRole", "entityFolderLabel",
+    "entityGroupLabel", "preserveEntityFolderContentRole",
+)  # fmt: skip
+_LONGEST_KEPT = 200
 
 
 class Visitor(msgspec.Struct, frozen=True, rename="camel"):
@@ -49,6 +57,7 @@ class Visitor(msgspec.Struct, frozen=True, rename="camel"):
     entity: str | None = None
     groups: list[str] = []
     connection_roles: dict[str, str] = {}
+    model_roles: dict[str, str] = {}
     user_attributes: dict[str, Any] = {}
 
 
@@ -77,7 +86,8 @@ def login(unit: UnitOfWork, settings: Settings, given: Mapping[str, str]) -> Adm
         said, ends = signatures.values(given), None
     _use_nonce(unit, said.get("nonce"), ends)
     visitor = _visitor(said)
-    return _open(unit, settings, ensure(unit, _ACTOR, visitor), visitor.content_path)
+    user = ensure(unit, _ACTOR, visitor)
+    return _open(unit, settings, user, visitor.content_path, asked=_kept(said))
 
 
 def prepare(unit: UnitOfWork, actor: Principal, settings: Settings, body: Any) -> SecretStr:
@@ -94,7 +104,32 @@ def prepare(unit: UnitOfWork, actor: Principal, settings: Settings, body: Any) -
         "expires_at": clock.wire(unit.moment + PENDING_LIFE),
     }
     unit.db.execute(insert(embed_pending).values(row))
+    audit.record(unit, actor, "session.prepare", ("user", user.id), after=_kept(body))
     return secret
+
+
+def address_for(
+    unit: UnitOfWork, settings: Settings, body: Mapping[str, Any], secret: SecretStr
+) -> str:
+    """A signed address for who knows the secret, good once and for an hour. Raises `Unauthorized`,
+    `BadRequest`, `Forbidden`."""
+    known = {*signatures.REQUIRED, *signatures.OPTIONAL} - {"nonce"}
+    unknown = sorted(set(body) - known)
+    if unknown:
+        raise BadRequest(f"Bad Request: Unrecognized key(s) in object: '{unknown[0][:60]}'")
+    _visitor(body)
+    keys = [each for each in _secrets(settings) if _same(each, secret)]
+    if not keys:
+        raise Unauthorized("Unauthorized: the secret is wrong")
+    said = {
+        **body,
+        "loginUrl": settings.base_url + LOGIN,
+        "nonce": secrets.token_hex(16),
+        "exp": int((unit.moment + URL_LIFE).timestamp()),
+    }
+    payload = signatures.payload(said)
+    query = urlencode({"payload": payload, "signature": signatures.sign(keys[0], payload)})
+    return f"{settings.base_url}{LOGIN}?{query}"
 
 
 def redeem(unit: UnitOfWork, settings: Settings, given: Mapping[str, str]) -> Admitted:
@@ -127,51 +162,39 @@ def ensure(unit: UnitOfWork, actor: Principal, visitor: Visitor) -> User:
         entity=visitor.entity or None,
     )
     identity.set_attributes(unit, actor, user.id, visitor.user_attributes, replace=True)
-    _set_groups(unit, actor, user, visitor.groups)
-    _set_roles(unit, actor, user, visitor.connection_roles)
+    set_groups(unit, actor, user, visitor.groups, visitor.entity or None)
+    set_roles(unit, actor, user, visitor.connection_roles, visitor.model_roles)
     return user
 
 
-def _set_groups(unit: UnitOfWork, actor: Principal, user: User, names: list[str]) -> None:
-    wanted: dict[str, identity.Group] = {}
-    for name in names:
-        group = None if "\0" in name else identity.find_group(unit, name)
-        if group is None:
-            raise BadRequest(f"Bad Request: groups: there is no group '{name[:80]}'")
-        wanted[group.id] = group
-    there = {group.id: group for group in identity.groups_of(unit, user.id)}
-    for group_id, group in wanted.items():
-        if group_id not in there:
-            identity.change_members(unit, actor, group, add=[user.id])
-    for group_id, group in there.items():
-        if group_id not in wanted:
-            identity.change_members(unit, actor, group, remove=[user.id])
+def _kept(said: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the row of the audit keeps of the rest."""
+    short = {name: str(said[name])[:_LONGEST_KEPT] for name in _KEPT if said.get(name)}
+    return short or None
 
 
-def _set_roles(unit: UnitOfWork, actor: Principal, user: User, roles: dict[str, str]) -> None:
-    wanted = {connection: identity.role_name(unit, role) for connection, role in roles.items()}
-    for connection, role in wanted.items():
-        if role not in _ROLES or not _is_uuid(connection):
-            raise BadRequest("Bad Request: connectionRoles: VIEWER or RESTRICTED_QUERIER by id")
-    own = (grant for grant in identity.grants_of(unit, user.id) if grant.group is None)
-    there = {grant.connection_id: grant.role for grant in own if grant.model_id is None}
-    for connection in {*there, *wanted}:
-        role = wanted.get(connection, Role.NO_ACCESS.value)
-        if there.get(connection) != role:
-            identity.grant_role(unit, actor, user.id, connection, role)
+def _same(one: SecretStr, other: SecretStr) -> bool:
+    known, sent = (each.reveal().encode(errors="surrogatepass") for each in (one, other))
+    return hmac.compare_digest(known, sent)
 
 
-def _open(unit: UnitOfWork, settings: Settings, user: User, path: str) -> Admitted:
+def _open(
+    unit: UnitOfWork,
+    settings: Settings,
+    user: User,
+    path: str,
+    asked: Mapping[str, Any] | None = None,
+) -> Admitted:
     if user.disabled_at is not None:
         raise Unauthorized(_WRONG)
     secret, principal = sessions.open_session(unit, user, settings, "")
-    audit.record(unit, principal, "session.create", ("user", user.id))
+    audit.record(unit, principal, "session.create", ("user", user.id), after=asked)
     return Admitted(secret, path)
 
 
 def _visitor(said: Any) -> Visitor:
     known = {name: value for name, value in dict(said).items() if value not in (None, "")}
-    for name in ("groups", "connectionRoles", "userAttributes"):
+    for name in ("groups", "connectionRoles", "modelRoles", "userAttributes"):
         known[name] = known.get(name) or ([] if name == "groups" else {})
     try:
         visitor = msgspec.convert(known, Visitor)
@@ -217,10 +240,6 @@ def _secrets(settings: Settings) -> tuple[SecretStr, ...]:
 def _require(holds: bool) -> None:
     if not holds:
         raise Unauthorized(_WRONG)
-
-
-def _is_uuid(text: str) -> bool:
-    return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text) is not None
 
 
 def _digest(text: str) -> bytes:

@@ -53,7 +53,20 @@ class EmbedVisitor(msgspec.Struct, rename="camel"):
     entity: str | None = None
     groups: list[str] | None = None
     connection_roles: dict[str, str] | None = None
+    model_roles: dict[str, str] | None = None
     user_attributes: dict[str, Any] | None = None
+
+
+class EmbedUrlOrder(EmbedVisitor, rename="camel"):
+    """Whom an application lets in, and the secret that it signs with."""
+
+    secret: str = ""
+
+
+class EmbedUrl(msgspec.Struct):
+    """A signed address, good once and for an hour."""
+
+    url: str
 
 
 class EmbedSession(msgspec.Struct, rename="camel"):

@@ -83,6 +83,13 @@ def values(given: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def payload(said: Mapping[str, Any]) -> str:
+    """The payload of a v1 address."""
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    data = deflate.compress(msgspec.json.encode(dict(said))) + deflate.flush()
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
 def payload_values(payload: str) -> dict[str, Any]:
     """The values of a v1 payload, whose signature was checked before. Raises `BadRequest`."""
     try:
