@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from tests.support.certificates import ServerCertificate
 from tests.support.processes import (
+    data_directory,
     free_port,
     give,
     run_tool,
@@ -97,7 +98,7 @@ def run_postgres(
 ) -> Generator[Engine]:
     """A PostgreSQL server with SCRAM passwords, superuser `postgres` and database `app`."""
     engine = Engine(HOST, free_port(), "app", "postgres", secrets.token_hex(12), ca_file)
-    with server_directory("postgres") as home:
+    with data_directory("postgres") as home:
         data = home / "data"
         password_file = home / "password"
         password_file.write_text(engine.password)
@@ -113,6 +114,10 @@ def run_postgres(
             "fsync=off",
             "synchronous_commit=off",
             "full_page_writes=off",
+            # Each test has a database of its own: copied by files, and without a trace of it.
+            "wal_level=minimal",
+            "max_wal_senders=0",
+            "max_wal_size=256MB",
             *_postgres_tls(tls, home),
         ]
         command = [binaries / "postgres", "-D", data]
@@ -141,9 +146,10 @@ def drop_database(engine: Engine, name: str) -> None:
 
 @contextlib.contextmanager
 def database(engine: Engine, template: str = "template1") -> Generator[str]:
-    """The address of a new PostgreSQL database, a copy of the template, dropped at the end."""
+    """The address of a new PostgreSQL database, a copy of the template, dropped at the end.
+    Needs PostgreSQL 15, which can copy the files instead of logging each page."""
     name = f"store_{uuid.uuid4().hex}"
-    create_database(engine, name, template)
+    _postgres_execute(engine, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     try:
         yield engine.url("postgresql", name)
     finally:
@@ -158,7 +164,7 @@ def run_mariadb(
     server = _system_program("mariadbd")
     installer = _system_program("mariadb-install-db")
     engine = Engine(HOST, free_port(), "app", "app", secrets.token_hex(12), ca_file)
-    with server_directory("mariadb") as home:
+    with data_directory("mariadb") as home:
         data = home / "data"
         run_tool([
             installer, "--no-defaults", f"--datadir={data}", "--basedir=/usr", "--skip-test-db",

@@ -19,6 +19,8 @@ from typing import Any
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 PR_SET_PDEATHSIG = 1
+MEMORY = Path("/dev/shm")
+ENOUGH_MEMORY = 2 * 1024**3
 
 
 class NotStarted(Exception):
@@ -93,7 +95,22 @@ def running(
 @contextlib.contextmanager
 def server_directory(name: str) -> Generator[Path]:
     """A short directory (socket paths are limited to 107 bytes) that the servers' user owns."""
-    path = Path("/tmp") / f"dragoman-{name}-{os.getpid()}-{free_port()}"
+    with _directory(Path("/tmp"), name) as path:
+        yield path
+
+
+@contextlib.contextmanager
+def data_directory(name: str) -> Generator[Path]:
+    """The same for a server's data: in memory where there is room, since a database is some six
+    hundred files. No program can be run from it."""
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_MEMORY
+    with _directory(MEMORY if roomy else Path("/tmp"), name) as path:
+        yield path
+
+
+@contextlib.contextmanager
+def _directory(place: Path, name: str) -> Generator[Path]:
+    path = place / f"dragoman-{name}-{os.getpid()}-{free_port()}"
     path.mkdir(mode=0o700)
     give(path)
     try:

@@ -20,6 +20,7 @@ import json
 import ssl
 import sys
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+
+@dataclass(eq=False)
+class Statement:
+    """One that DuckDB is given, and whether it shall end."""
+
+    sql: str
+    connection: Any
+    unwanted: bool = False
+
+
 # The package has a function of the same name.
 server: Any = importlib.import_module("fakesnow.server")
 SETTINGS: dict[str, Any] = {}
 CHUNKS: dict[str, bytes] = {}
 LOGINS: list[dict[str, Any]] = []
 ABORTED: list[str] = []
-RUNNING: list[str] = []
+RUNNING: list[Statement] = []
 CHUNK_ROWS = 20_000
 STAGE = "https://stage.example.test"
 STAGE_HEADER = ("x-amz-server-side-encryption-customer-key", "key-of-the-stage")
@@ -97,7 +108,9 @@ async def query(request: Request) -> Response:
     for command in ("PRIMARY", "IMPORTED"):
         if sql.startswith(f"SHOW {command} KEYS IN DATABASE"):
             return JSONResponse(shown(SETTINGS[f"{command.lower()}_keys"]))
-    RUNNING.append(sql)
+    statement = Statement(sql, connection_of(request))
+    RUNNING.append(statement)
+    watching = asyncio.create_task(watch(statement, request))
     try:
         answer = await server.query_request(request)
         # DuckDB refuses while it ends an interrupted statement; the service lets the next one wait.
@@ -107,13 +120,35 @@ async def query(request: Request) -> Response:
             await asyncio.sleep(0.05)
             answer = await server.query_request(request)
     finally:
-        RUNNING.remove(sql)
+        RUNNING.remove(statement)
+        await watching
     said = json.loads(bytes(answer.body))
     if answer.status_code == 500 and sql in ABORTED:
         # fakesnow knows no interrupted statement; this is what the service says.
         return refused("000604", "SQL execution canceled")
     split(said.get("data") or {})
     return JSONResponse(said, answer.status_code)
+
+
+def connection_of(request: Request) -> Any:
+    return server.to_conn(server.to_token(request))._duck_conn
+
+
+async def watch(statement: Statement, request: Request) -> None:
+    """End it when it is aborted or nobody waits for it any more. DuckDB forgets an interrupt that
+    comes before it has begun, so one is not enough: the statement would run for the days it takes.
+    """
+    while statement in RUNNING:
+        if statement.unwanted or await request.is_disconnected():
+            statement.connection.interrupt()
+        await asyncio.sleep(0.05)
+
+
+def end(sql: str | None, connection: Any | None) -> None:
+    """Mark running statements, all when nothing is given."""
+    for statement in RUNNING:
+        if sql in (None, statement.sql) and connection in (None, statement.connection):
+            statement.unwanted = True
 
 
 def shown(rows: list[list[str]]) -> dict[str, Any]:
@@ -163,7 +198,7 @@ async def chunk(request: Request) -> Response:
 async def abort(request: Request) -> Response:
     sql = (await body_of(request)).get("sqlText", "")
     ABORTED.append(sql)
-    server.to_conn(server.to_token(request))._duck_conn.interrupt()
+    end(sql, connection_of(request))
     return JSONResponse({"success": True, "data": None})
 
 
@@ -172,15 +207,15 @@ async def renew(request: Request) -> Response:
 
 
 async def state(request: Request) -> Response:
-    return JSONResponse({"logins": LOGINS, "running": RUNNING, "aborted": ABORTED})
+    running = [statement.sql for statement in RUNNING]
+    return JSONResponse({"logins": LOGINS, "running": running, "aborted": ABORTED})
 
 
 async def change(request: Request) -> Response:
     """Tests set or end things here: settings, or `drop` for all sessions."""
     asked = await body_of(request)
     if asked.pop("drop", None):
-        for session in list(server.sessions.values()):
-            session._duck_conn.interrupt()
+        end(None, None)
         server.sessions.clear()
     SETTINGS.update(asked)
     return Response()
