@@ -4,13 +4,15 @@ the documented form; with bodies that fit the schema and with bodies that do not
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.pytest._test_builder import build_operation_test
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -26,19 +28,22 @@ CHECKS = (
     content_type_conformance,
     response_schema_conformance,
 )
-EXAMPLES = 12
+EXAMPLES = 5
 
 
 def described(*, every_edge: bool) -> Any:
     """The document. `every_edge`: also the case of each bound and each wrong type, two hundred of
-    an operation, which are made when tests are collected."""
+    an operation."""
     schema = schemathesis.openapi.from_dict(openapi.document(routes()))
     schema.config.generation.update(with_security_parameters=False)
     schema.config.phases.coverage.enabled = every_edge
     return schema
 
 
-schema = described(every_edge=False)
+def operations() -> list[str]:
+    """Method and path of each."""
+    found = described(every_edge=False).get_all_operations()
+    return [operation.ok().label for operation in found]
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,37 @@ def call(place: Place, case: Any) -> None:
     case.validate_response(answer, checks=CHECKS)
 
 
-@schema.parametrize()
-@profile(EXAMPLES)
-def test_every_operation_keeps_to_the_document(case: Any, place: Place) -> None:
-    call(place, case)
+def asker(schema: Any) -> Callable[[Place, str, int], None]:
+    """What sends an operation its examples, its edges and so many random requests.
+
+    `schema.parametrize()` gives all of its tests one name, and of tests of one name a run in several
+    processes runs one; and it makes the requests of all operations when tests are collected.
+    """
+    known = {found.ok().label: found.ok() for found in schema.get_all_operations()}
+
+    def ask(place: Place, operation: str, examples: int) -> None:
+        @profile(examples)
+        def send(case: Any) -> None:
+            call(place, case)
+
+        build_operation_test(
+            config=schema.config,
+            operation=known[operation],
+            test_func=send,
+            given_kwargs={},
+            feedback=FeedbackSources(),
+        )()
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def ask() -> Callable[[Place, str, int], None]:
+    return asker(described(every_edge=False))
+
+
+@pytest.mark.parametrize("operation", operations())
+def test_every_operation_keeps_to_the_document(
+    operation: str, place: Place, ask: Callable[[Place, str, int], None]
+) -> None:
+    ask(place, operation, EXAMPLES)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from tests.contract.test_openapi import Place, call, described, place, profile
+from tests.contract.test_openapi import Place, asker, described, operations, place
 
 __all__ = ["place"]
 MANY_EXAMPLES = 1_000
-schema = described(every_edge=True)
+
+
+@pytest.fixture(scope="module")
+def ask_all() -> Callable[[Place, str, int], None]:
+    return asker(described(every_edge=True))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@schema.parametrize()
-@profile(MANY_EXAMPLES)
-def test_every_operation_keeps_to_the_document_for_long(case: Any, place: Place) -> None:
-    call(place, case)
+@pytest.mark.parametrize("operation", operations())
+def test_every_operation_keeps_to_the_document_for_long(
+    operation: str, place: Place, ask_all: Callable[[Place, str, int], None]
+) -> None:
+    ask_all(place, operation, MANY_EXAMPLES)
