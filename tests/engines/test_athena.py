@@ -41,6 +41,7 @@ from tests.engines.support.athena import (
 from tests.engines.support.trino import Trino, ask
 from tests.support.certificates import Certificates
 from tests.support.engines import Engine
+from tests.support.patience import SLOW_MACHINE
 from tests.support.servers import serving, tls_handler
 
 AWS_VARIABLES = (
@@ -353,7 +354,7 @@ def test_stub_the_time_limit_stops_the_statement_in_aws(stub: Callable[..., Stub
     with pytest.raises(DatabaseFailure) as caught:
         rows(opened, "SELECT 1")
     assert caught.value.cause is Cause.QUERY_TIMEOUT
-    assert 0.9 < time.monotonic() - started < 2.0
+    assert 0.9 < time.monotonic() - started < 2.0 + SLOW_MACHINE
     assert api.seen[-1] == ("StopQueryExecution", STARTED)
     opened.close()
 
@@ -368,7 +369,7 @@ def test_stub_cancel_from_another_thread_stops_the_statement_in_aws(
     with pytest.raises(DatabaseFailure) as caught:
         rows(opened, "SELECT 1")
     assert caught.value.cause is Cause.CANCELLED
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 3 + SLOW_MACHINE
     assert ("StopQueryExecution", STARTED) in api.seen
     opened.cancel()
     opened.close()

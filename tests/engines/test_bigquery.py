@@ -25,6 +25,7 @@ from dragoman.dialects.network import TlsPolicy
 from dragoman.secret import SecretStr
 from tests.engines.conformance import rows
 from tests.engines.support.bigquery import API, PROJECT, SLEEP, STORAGE, TOKEN, BigQuery
+from tests.support.patience import SLOW_MACHINE
 from tests.support.servers import refusing, saying, serving
 
 pytest.importorskip("google.cloud.bigquery", reason="the BigQuery library is not installed")
@@ -166,7 +167,7 @@ def test_closing_early_leaves_the_session_usable(emulator: BigQuery) -> None:
         started = time.monotonic()
         found.close()
         assert rows(session, "SELECT a FROM shop.victim") == [{"a": 1}]
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 4 + SLOW_MACHINE
 
 
 def test_cancel_between_batches_ends_the_answer(emulator: BigQuery) -> None:
@@ -201,7 +202,7 @@ def test_our_own_clock_ends_the_wait(emulator: BigQuery) -> None:
         with pytest.raises(DatabaseFailure) as caught:
             rows(session, SLEEP)
         assert caught.value.cause is Cause.QUERY_TIMEOUT
-        assert 0.9 < time.monotonic() - started < 3
+        assert 0.9 < time.monotonic() - started < 3 + SLOW_MACHINE
 
 
 def test_cancel_from_another_thread(emulator: BigQuery) -> None:
@@ -213,7 +214,7 @@ def test_cancel_from_another_thread(emulator: BigQuery) -> None:
             rows(session, SLEEP)
         canceller.join()
         assert caught.value.cause is Cause.CANCELLED
-        assert time.monotonic() - started < 6
+        assert time.monotonic() - started < 6 + SLOW_MACHINE
         session.cancel()  # nothing runs: harmless
 
 

@@ -27,6 +27,7 @@ from tests.engines.conformance import Subject, rows, until
 from tests.engines.support.clickhouse import ask, clickhouse_subject
 from tests.support.certificates import Certificates
 from tests.support.engines import Engine
+from tests.support.patience import SLOW_MACHINE
 from tests.support.servers import serving, tls_handler
 
 PASSWORD = "canary-of-a-password"
@@ -145,7 +146,7 @@ def test_our_own_clock_stops_what_the_server_lets_run(
         with pytest.raises(DatabaseFailure) as caught:
             rows(session, subject.sleep)
         assert caught.value.cause is Cause.QUERY_TIMEOUT
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 4 + SLOW_MACHINE
         assert subject.server_running is not None
         assert until(lambda: not subject.server_running(subject.sleep))  # type: ignore[misc]
 
@@ -258,7 +259,7 @@ def test_stub_a_server_that_trickles_is_given_up() -> None:
     with serving(handle) as port, pytest.raises(DatabaseFailure) as caught:
         connect(port)
     assert caught.value.cause is Cause.TIMEOUT
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 5 + SLOW_MACHINE
 
 
 def test_stub_an_endless_answer_does_not_fill_the_memory() -> None:

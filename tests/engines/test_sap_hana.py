@@ -27,6 +27,7 @@ from dragoman.secret import SecretStr
 from tests.engines.support.drivers import with_driver
 from tests.support.certificates import Certificates
 from tests.support.engines import Unavailable
+from tests.support.patience import SLOW_MACHINE
 from tests.support.servers import Handler, refusing, saying, serving, tls_handler
 
 PASSWORD = "s3cret-of-hana"
@@ -148,7 +149,7 @@ def test_a_stranger_is_a_failure_and_not_a_hang(
     started = time.monotonic()
     with serving(saying(noise)) as port:
         assert dial(port).stage in {Stage.TLS, Stage.AUTHENTICATION}
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 5 + SLOW_MACHINE
 
 
 def test_the_diagnosis_names_the_stage(
@@ -289,7 +290,7 @@ def test_fake_driver_the_time_limit_cancels_in_the_database(
 
     def slow(sql: str) -> None:
         if "SLOW" in sql:
-            assert stopped.wait(5)
+            assert stopped.wait(60)
             raise RuntimeError(139, "current operation cancelled by request")
 
     fake.on_execute = slow
@@ -297,7 +298,7 @@ def test_fake_driver_the_time_limit_cancels_in_the_database(
     with pytest.raises(DatabaseFailure) as caught:
         found.run("SELECT SLOW FROM t")
     assert caught.value.cause is Cause.QUERY_TIMEOUT
-    assert 0.2 < time.monotonic() - started < 1.3
+    assert 0.2 < time.monotonic() - started < 1.3 + SLOW_MACHINE
     assert len(list(found.run("SELECT a FROM t").batches)) == 2
     found.close()
 

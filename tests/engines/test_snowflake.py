@@ -35,6 +35,7 @@ from tests.engines.support.snowflake import (
     Snowflake,
     run_snowflake,
 )
+from tests.support.patience import SLOW_MACHINE
 from tests.support.servers import refusing, saying, serving
 
 pytest.importorskip("snowflake.connector", reason="the Snowflake connector is not installed")
@@ -150,7 +151,7 @@ def test_a_stage_that_may_not_be_dialled_is_an_error_stub(front: Snowflake) -> N
         with pytest.raises(DatabaseFailure) as caught:
             list(found.batches)
     assert (caught.value.stage, caught.value.cause) == (Stage.DNS, Cause.HOST_NOT_FOUND)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 3 + SLOW_MACHINE
 
 
 def test_a_stage_without_tls_gets_no_request_stub(front: Snowflake) -> None:
@@ -171,7 +172,7 @@ def test_closing_early_leaves_the_session_usable(front: Snowflake) -> None:
         started = time.monotonic()
         found.close()
         assert rows(session, "SELECT a FROM PUBLIC.victim") == [{"A": 1}]
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 3 + SLOW_MACHINE
 
 
 def test_the_time_limit_stops_a_statement_by_an_abort_stub(front: Snowflake) -> None:
@@ -180,7 +181,7 @@ def test_the_time_limit_stops_a_statement_by_an_abort_stub(front: Snowflake) -> 
         with pytest.raises(DatabaseFailure) as caught:
             rows(session, SLEEP)
         assert caught.value.cause is Cause.QUERY_TIMEOUT
-        assert 0.9 < time.monotonic() - started < 2.5
+        assert 0.9 < time.monotonic() - started < 2.5 + SLOW_MACHINE
         assert until(lambda: SLEEP not in front.state()["running"])
         assert rows(session, "SELECT a FROM PUBLIC.victim") == [{"A": 1}]
     given = front.state()["logins"][-1]["SESSION_PARAMETERS"]
@@ -224,7 +225,7 @@ def test_a_service_that_answers_with_errors_is_not_asked_for_ever(front: Snowfla
         with pytest.raises(DatabaseFailure) as caught:
             rows(session, "SELECT array_construct(1, 2) AS a")
         assert caught.value.cause is Cause.OTHER
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 5 + SLOW_MACHINE
         session.ping()
 
 
@@ -419,7 +420,7 @@ def test_a_stranger_is_a_failure_and_not_a_hang(front: Snowflake, noise: bytes) 
         started = time.monotonic()
         network = front.network(**{ACCOUNT_HOST: port})
         assert failure_of(front, network=network, connect_seconds=1.0).stage is Stage.TLS
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 4 + SLOW_MACHINE
 
 
 def test_nothing_is_written_to_the_home_directory(tmp_path: Path) -> None:

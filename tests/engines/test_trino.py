@@ -28,6 +28,7 @@ from dragoman.secret import SecretStr
 from tests.engines.conformance import policy, rows, target, until
 from tests.engines.support.trino import Trino, ask
 from tests.support.certificates import Certificates
+from tests.support.patience import SLOW_MACHINE
 from tests.support.servers import serving, tls_handler
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -320,7 +321,7 @@ def test_stub_answers_that_make_no_sense_are_failures(answer: bytes) -> None:
     ):
         connect(port, connect_seconds=1.0)
     assert caught.value.stage is Stage.AUTHENTICATION
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 8 + SLOW_MACHINE
 
 
 def test_stub_a_trickle_does_not_outlast_the_time_limit() -> None:
@@ -340,7 +341,7 @@ def test_stub_a_trickle_does_not_outlast_the_time_limit() -> None:
     with serving(handle) as port, pytest.raises(DatabaseFailure) as caught:
         connect(port, connect_seconds=1.0)
     assert caught.value.cause is Cause.TIMEOUT
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 5 + SLOW_MACHINE
 
 
 def test_stub_a_statement_that_never_ends_is_given_up() -> None:
@@ -360,7 +361,7 @@ def test_stub_a_statement_that_never_ends_is_given_up() -> None:
         with pytest.raises(DatabaseFailure) as caught:
             rows(opened, "SELECT 'stuck'")
         assert caught.value.cause is Cause.QUERY_TIMEOUT
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 3 + SLOW_MACHINE
         opened.close()
 
 
@@ -385,7 +386,7 @@ def test_stub_a_coordinator_that_falls_silent_does_not_hold_us(
         started = time.monotonic()
         with pytest.raises(DatabaseFailure) as caught:
             rows(opened, "SELECT 'stuck'")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 5 + SLOW_MACHINE
         asleep.set()
         opened.close()
     assert caught.value.cause is Cause.QUERY_TIMEOUT

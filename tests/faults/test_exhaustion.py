@@ -14,12 +14,14 @@ import uuid
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from tests.support import engines
 from tests.support.bodies import body
 from tests.support.clients import assert_error, at_once
 from tests.support.live import CONNECTIONS, live_server
+from tests.support.patience import SLOW_MACHINE
 from tests.support.server import running_server, settings_for
 
 FILES = 120
@@ -43,7 +45,7 @@ def test_a_crowd_of_idle_clients_is_only_a_wait(home: Path) -> None:
             each.close()
         # It waits for files to come free; it does not burn a processor on it.
         assert ticks / os.sysconf("SC_CLK_TCK") < 0.7
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             with httpx.Client(base_url=server.address, timeout=5, trust_env=False) as http:
                 try:
@@ -68,7 +70,9 @@ def test_a_store_that_went_away_is_503(tmp_path: Path) -> None:
             made = server.create()
             root = server.root
             os.kill(engine.pid, signal.SIGQUIT)  # immediate shutdown: as a crash
-            time.sleep(1)
+            with contextlib.suppress(psycopg.OperationalError):
+                while True:
+                    psycopg.connect(engine.url("postgresql"), connect_timeout=2).close()
             for method, path, sent in (
                 ("GET", CONNECTIONS, None),
                 ("GET", f"{CONNECTIONS}/{made}", None),
@@ -82,7 +86,7 @@ def test_a_store_that_went_away_is_503(tmp_path: Path) -> None:
                 assert_error(answer, 503)
                 assert "retry-after" in answer.headers, path
                 assert engine.password not in answer.text
-                assert time.monotonic() - began < 12
+                assert time.monotonic() - began < 12 + SLOW_MACHINE
             assert root.get("/healthz").status_code == 200
 
 
@@ -112,7 +116,7 @@ def test_a_store_that_says_nothing_is_503(tmp_path: Path, monkeypatch: pytest.Mo
             finally:
                 for each in reversed(processes):
                     os.kill(each, signal.SIGCONT)
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + 60
             while root.get(f"{CONNECTIONS}/{made}").status_code != 200:
                 assert time.monotonic() < deadline
 

@@ -16,9 +16,9 @@ import pytest
 
 from tests.support.engines import Engine
 from tests.support.live import CONNECTIONS, LiveServer, live_server
+from tests.support.patience import SLOW_MACHINE
 
 CSV = {"Accept": "text/csv"}
-SLOW_MACHINE = 6.0
 
 
 @pytest.fixture

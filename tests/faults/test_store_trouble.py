@@ -15,6 +15,7 @@ import pytest
 from tests.support.bodies import body
 from tests.support.clients import assert_error, at_once
 from tests.support.live import CONNECTIONS, live_server
+from tests.support.patience import SLOW_MACHINE
 from tests.support.stores import organization_key
 
 
@@ -27,12 +28,12 @@ def test_a_locked_store_is_503_and_recovers(home: Path) -> None:
         answer = server.root.post(CONNECTIONS, json=body("postgres"))
         assert_error(answer, 503)
         assert int(answer.headers["retry-after"]) >= 1
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - began < 12 + SLOW_MACHINE
         # Readers are not held up by a writer.
         began = time.monotonic()
         assert server.root.get(f"{CONNECTIONS}/{made}").status_code == 200
         assert server.anonymous.get("/readyz").status_code == 200
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 2 + SLOW_MACHINE
         other.execute("ROLLBACK")
         other.close()
         assert server.root.post(CONNECTIONS, json=body("postgres")).status_code == 201

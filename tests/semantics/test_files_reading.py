@@ -136,10 +136,10 @@ def bomb(levels: int) -> str:
     ],
 )
 def test_hostile_files_are_refused_at_once(text: str, code: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     (problem,) = view(text).problems
     assert problem.code == code
-    assert time.perf_counter() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_a_very_long_comment_and_emoji_are_read() -> None:
