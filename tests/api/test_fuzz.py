@@ -12,7 +12,7 @@ from dragoman.dialects.properties import PROPERTIES
 from tests.support.bodies import NAMES, body
 from tests.support.server import CONNECTIONS, ENVIRONMENTS, Server
 
-FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 texts = st.text(max_size=40) | st.sampled_from(
     ["a;b", "a&b=c", "?x", "a\nb", "%00", "\\", "${x}", "{{x}}", "a'b", 'a"b', "\0", "\x7f", "NONE"]

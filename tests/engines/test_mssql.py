@@ -25,12 +25,13 @@ from dragoman.dialects.isolation import WorkerSession
 from dragoman.egress import EgressPolicy
 from dragoman.secret import SecretStr
 from tests.engines.conformance import Subject, rows
+from tests.engines.support.dialling import STRANGERS, a_stranger, no_host_and_no_server
 from tests.engines.support.mssql import mssql_subject, run_mssql
 from tests.engines.support.relay import Relay
 from tests.support.certificates import Certificates
 from tests.support.engines import Engine
 from tests.support.patience import SLOW_MACHINE
-from tests.support.servers import refusing, saying, serving, tls_handler
+from tests.support.servers import saying, serving, tls_handler
 
 PASSWORD = "s3cret-of-mssql"
 KEYS = ("Server", "Database", "UID", "PWD", "Encrypt")
@@ -116,30 +117,14 @@ def driver_or_skip(mssql_server: Engine) -> None:
 
 
 def test_dns_and_refused(dial: Callable[..., DatabaseFailure]) -> None:
-    failure = dial(1, "no-such-host.invalid")
-    assert (failure.stage, failure.cause) == (Stage.DNS, Cause.HOST_NOT_FOUND)
-    with refusing() as port:
-        failure = dial(port)
-    assert (failure.stage, failure.cause) == (Stage.TCP, Cause.REFUSED)
+    no_host_and_no_server(dial)
 
 
-@pytest.mark.parametrize(
-    "noise",
-    [
-        b"",
-        bytes(range(256)) * 40,
-        b"HTTP/1.1 400\r\n\r\n",
-        b"\x04\x01\xff\xff\0\0\0\0",
-        greeting(9),
-    ],
-)
+@pytest.mark.parametrize("noise", [*STRANGERS, b"\x04\x01\xff\xff\0\0\0\0", greeting(9)])
 def test_a_stranger_is_a_failure_and_not_a_hang(
     dial: Callable[..., DatabaseFailure], noise: bytes
 ) -> None:
-    started = time.monotonic()
-    with serving(saying(noise)) as port:
-        assert dial(port).stage in {Stage.TLS, Stage.AUTHENTICATION}
-    assert time.monotonic() - started < 4 + SLOW_MACHINE
+    a_stranger(dial, noise)
 
 
 def test_random_bytes_after_the_greeting(dial: Callable[..., DatabaseFailure]) -> None:

@@ -5,10 +5,8 @@ Nothing here says how a real Oracle behaves.
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -23,9 +21,14 @@ from dragoman.dialects.diagnosis import diagnose
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.egress import EgressPolicy
 from dragoman.secret import SecretStr
+from tests.engines.support.dialling import (
+    STRANGERS,
+    a_stranger,
+    no_host_and_no_server,
+    wrong_certificates,
+)
 from tests.support.certificates import Certificates
-from tests.support.patience import SLOW_MACHINE
-from tests.support.servers import refusing, saying, serving, tls_handler
+from tests.support.servers import serving, tls_handler
 
 pytest.importorskip("oracledb")
 
@@ -85,21 +88,10 @@ def dial(policy: EgressPolicy) -> Callable[..., DatabaseFailure]:
 
 
 def test_dns_and_refused(dial: Callable[..., DatabaseFailure]) -> None:
-    failure = dial(1, "no-such-host.invalid")
-    assert (failure.stage, failure.cause) == (Stage.DNS, Cause.HOST_NOT_FOUND)
-    with refusing() as port:
-        failure = dial(port)
-    assert (failure.stage, failure.cause) == (Stage.TCP, Cause.REFUSED)
+    no_host_and_no_server(dial)
 
 
-@pytest.mark.parametrize(
-    ("pair", "cause"),
-    [
-        ("other_ca", Cause.TLS_UNTRUSTED),
-        ("expired", Cause.TLS_UNTRUSTED),
-        ("other_host", Cause.TLS_HOSTNAME),
-    ],
-)
+@wrong_certificates
 def test_a_wrong_certificate_ends_it(
     dial: Callable[..., DatabaseFailure], certificates: Certificates, pair: str, cause: Cause
 ) -> None:
@@ -116,14 +108,11 @@ def test_plain_text_is_refused_where_it_is_not_allowed(
     assert (failure.stage, failure.cause) == (Stage.TLS, Cause.TLS_UNSUPPORTED)
 
 
-@pytest.mark.parametrize("noise", [b"", os.urandom(300), b"HTTP/1.1 400\r\n\r\n", bytes(64)])
+@pytest.mark.parametrize("noise", STRANGERS)
 def test_a_stranger_is_a_failure_and_not_a_hang(
     dial: Callable[..., DatabaseFailure], noise: bytes
 ) -> None:
-    started = time.monotonic()
-    with serving(saying(noise)) as port:
-        assert dial(port).stage in {Stage.TLS, Stage.AUTHENTICATION}
-    assert time.monotonic() - started < 5 + SLOW_MACHINE
+    a_stranger(dial, noise)
 
 
 def test_stub_listener_does_not_know_the_service(dial: Callable[..., DatabaseFailure]) -> None:

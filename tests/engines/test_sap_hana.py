@@ -5,7 +5,6 @@ Nothing here says how a real SAP HANA behaves.
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -24,11 +23,17 @@ from dragoman.dialects.diagnosis import diagnose
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.egress import EgressPolicy
 from dragoman.secret import SecretStr
+from tests.engines.support.dialling import (
+    STRANGERS,
+    a_stranger,
+    no_host_and_no_server,
+    wrong_certificates,
+)
 from tests.engines.support.drivers import with_driver
 from tests.support.certificates import Certificates
 from tests.support.engines import Unavailable
 from tests.support.patience import SLOW_MACHINE
-from tests.support.servers import Handler, refusing, saying, serving, tls_handler
+from tests.support.servers import Handler, serving, tls_handler
 
 PASSWORD = "s3cret-of-hana"
 DIALECT = registry.get("sap_hana")
@@ -85,21 +90,10 @@ def heard(said: list[bytes]) -> Handler:
 
 
 def test_dns_and_refused(dial: Callable[..., DatabaseFailure]) -> None:
-    failure = dial(1, "no-such-host.invalid")
-    assert (failure.stage, failure.cause) == (Stage.DNS, Cause.HOST_NOT_FOUND)
-    with refusing() as port:
-        failure = dial(port)
-    assert (failure.stage, failure.cause) == (Stage.TCP, Cause.REFUSED)
+    no_host_and_no_server(dial)
 
 
-@pytest.mark.parametrize(
-    ("pair", "cause"),
-    [
-        ("other_ca", Cause.TLS_UNTRUSTED),
-        ("expired", Cause.TLS_UNTRUSTED),
-        ("other_host", Cause.TLS_HOSTNAME),
-    ],
-)
+@wrong_certificates
 def test_a_wrong_certificate_ends_it_unless_it_is_to_be_trusted(
     dial: Callable[..., DatabaseFailure], certificates: Certificates, pair: str, cause: Cause
 ) -> None:
@@ -142,14 +136,11 @@ def test_the_driver_greets_through_verified_tls(
     assert PASSWORD.encode() not in said[0]
 
 
-@pytest.mark.parametrize("noise", [b"", os.urandom(300), b"HTTP/1.1 400\r\n\r\n", bytes(64)])
+@pytest.mark.parametrize("noise", STRANGERS)
 def test_a_stranger_is_a_failure_and_not_a_hang(
     dial: Callable[..., DatabaseFailure], noise: bytes
 ) -> None:
-    started = time.monotonic()
-    with serving(saying(noise)) as port:
-        assert dial(port).stage in {Stage.TLS, Stage.AUTHENTICATION}
-    assert time.monotonic() - started < 5 + SLOW_MACHINE
+    a_stranger(dial, noise)
 
 
 def test_the_diagnosis_names_the_stage(

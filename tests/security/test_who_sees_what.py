@@ -19,7 +19,9 @@ from tests.support.server import CONNECTIONS, ENVIRONMENTS, Server
 ROLES = [role.value for role in Role]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))]
+)
 def test_a_list_is_what_single_reads_give(server: Server, seed: int) -> None:
     dice = random.Random(seed)
     made = [server.create(baseRole=dice.choice(ROLES), name=f"n{n}") for n in range(12)]
