@@ -304,7 +304,7 @@ def test_fake_driver_a_server_that_ignores_the_limit_is_hung_up_on(
 
     def slow(sql: str) -> None:
         if "SLOW" in sql:
-            assert hung_up.wait(5)
+            assert hung_up.wait(60)
             raise RuntimeError(-10807, "Connection down")
 
     fake.on_execute = slow

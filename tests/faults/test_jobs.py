@@ -197,14 +197,14 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(store_url: str, tmp_path
     def work(context: jobs.Context, _: Mapping[str, Any]) -> str:
         context.step("before", lambda: "before")
         away.set()
-        assert done.wait(30)
+        assert done.wait(60)
         context.progress("after", 1, 1)
         return context.step("after", lambda: context.read(lambda unit: unit.now)) and "whole"
 
     with running_server(settings_for(tmp_path / "home", store_url)) as server:
         server.house.jobs.register("LONG", work)
         job = submitted(server, "LONG")
-        assert away.wait(20)
+        assert away.wait(60)
         with _away(store_url, tmp_path):
             done.set()
             time.sleep(7)

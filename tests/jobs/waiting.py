@@ -12,7 +12,7 @@ from dragoman.access.principal import OPERATOR
 from tests.support.server import Server
 
 T = TypeVar("T")
-SECONDS = 30.0
+SECONDS = 90.0
 
 
 def until(look: Callable[[], T | None], seconds: float = SECONDS) -> T:

@@ -212,7 +212,7 @@ def live_server(home: Path, **changes: Any) -> Generator[Live]:
     assert not thread.is_alive()
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     """Wait until something is true; fails when it does not become so."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -229,7 +229,7 @@ def test_a_refresh_under_way_is_joined(server: Server) -> None:
 
     def work(context: jobs.Context, _: Mapping[str, Any]) -> None:
         runs.append(context.job.id)
-        assert go.wait(20)
+        assert go.wait(60)
 
     server.house.jobs.register(catalog.KIND, work)
     made = server.create()

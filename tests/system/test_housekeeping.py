@@ -14,7 +14,7 @@ from dragoman.store import engine
 from tests.support.server import CONNECTIONS, running_server, settings_for
 
 
-def until(true: object, seconds: float = 10) -> bool:
+def until(true: object, seconds: float = 60) -> bool:
     """Wait until the call is true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
