@@ -242,3 +242,11 @@ def test_id_that_is_no_uuid(sqlite_server: Server, text: str) -> None:
     for method in ("GET", "DELETE"):
         answer = sqlite_server.root.request(method, f"{CONNECTIONS}/{text}")
         assert "Invalid id format" in assert_error(answer, 400)["message"]
+
+
+def test_paths_from_before_an_operation_was_stable(server: Server) -> None:
+    old = server.root.get("/api/unstable/models")
+    assert old.json() == server.root.get("/api/v1/models").json()
+    assert_error(server.anonymous.get("/api/unstable/models"), 401)
+    assert_error(server.root.get("/api/unstable/nothing"), 404)
+    assert_error(server.root.delete("/api/unstable/models"), 405)

@@ -149,6 +149,7 @@ ELSEWHERE = {
     or route.path.startswith("/api/v1/users/email-only")
     or route.path.endswith("/model-roles")
     or (route.method, route.path) == ("GET", "/api/v1/user-attributes")
+    or route.path == "/api/v1/whoami"
 }
 PUBLIC = {
     "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}",

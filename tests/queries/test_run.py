@@ -191,6 +191,30 @@ def test_who_may_ask(server: Server, model: str) -> None:
     assert lines(restricted.post(RUN, json=in_topic))[1]["status"] == "COMPLETE"
 
 
+def test_who_may_not_write_sql_sees_none(server: Server, model: str) -> None:
+    connection = server.root.get("/api/v1/models", params={"modelId": model}).json()["records"][0][
+        "connectionId"
+    ]
+    write(server, model, "orders.view", "dimensions: {no: {sql: CAST(status AS INTEGER)}}\n")
+    write(server, model, "orders.topic", "base_view: orders\njoins: {}\n")
+    restricted = server.member("sightless@example.com", **{connection: "QUERY_TOPICS"})
+    querier = server.member("sighted@example.com", **{connection: "QUERIER"})
+    for name in ("orders.count", "orders.no"):
+        for more in ({}, {"planOnly": True}, {"resultType": "csv"}):
+            asked = ask(model, name, join_paths_from_topic_name="orders", **more)
+            shown, hidden = (
+                querier.post(RUN, json=asked).text,
+                restricted.post(RUN, json=asked).text,
+            )
+            if "resultType" not in more and (name == "orders.count" or more):
+                assert "SELECT" in shown
+            assert "SELECT" not in hidden
+            assert "CAST" not in hidden
+            if name == "orders.no" and "planOnly" not in more:
+                assert "only visible to users with permission to view SQL" in hidden
+                assert "only visible" not in shown
+
+
 def test_rows_that_an_attribute_allows_also_from_the_cache(server: Server, model: str) -> None:
     connection = server.root.get("/api/v1/models", params={"modelId": model}).json()["records"][0][
         "connectionId"

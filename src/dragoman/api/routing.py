@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Stands for a `/` inside a value; Unicode has no such character.
 _SLASH = "\uffff"
+# Older clients call operations by the path that they had before they were stable (contract §1.1).
+_UNSTABLE, _STABLE = "/api/unstable/", "/api/v1/"
 # Path parameters that are UUIDs, whatever the route.
 UUIDS = frozenset(("id", "modelId"))
 Handler = Callable[["Call"], Awaitable[Response]]
@@ -148,6 +150,14 @@ class Router:
 
     def _methods(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
         path = path.rstrip("/")  # base addresses and paths are often glued with one too many
+        found = self._known(path)
+        if found is None and path.startswith(_UNSTABLE):
+            found = self._known(_STABLE + path[len(_UNSTABLE) :])
+        if found is None:
+            raise NotFound("Not Found: no such path")
+        return found
+
+    def _known(self, path: str) -> tuple[dict[str, Route], dict[str, str]] | None:
         exact = self._exact.get(path)
         if exact is not None:
             return exact, {}
@@ -155,4 +165,4 @@ class Router:
             found = pattern.fullmatch(path)
             if found is not None:
                 return methods, found.groupdict()
-        raise NotFound("Not Found: no such path")
+        return None

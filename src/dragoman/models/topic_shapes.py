@@ -49,7 +49,7 @@ def topic_shape(model: ComposedModel, topic: Topic, model_id: str) -> dict[str, 
         "hidden": topic.hidden,
         "relationships": [_relationship(one) for one in _used(joins)],
         "sample_queries": definition.get("sample_queries") or [],
-        "views": [_view(model, topic, view) for view in sorted(views, key=lambda v: v.name)],
+        "views": [_view(model, topic, view) for view in views],
     }
     optional = {
         "description": topic.description,

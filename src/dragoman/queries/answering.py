@@ -42,7 +42,7 @@ async def run(call: Call) -> Response:
     except PlanError as problem:
         if form is not None or ask.result_type is not None:
             raise _refusal(problem) from None
-        return _lines(lines.refused_lines(str(uuid.uuid4()), ask.body, problem))
+        return _lines(lines.refused_lines(str(uuid.uuid4()), ask, problem))
     if ask.acting_for is not None:
         await call.write(lambda unit: planning.audit_acting(unit, call.principal, ask))
     if ask.plan_only:
@@ -121,6 +121,8 @@ async def _streamed(call: Call, ask: Ask, planned: Planned, form: Format) -> Res
         first = await delivery.start()
     except Abandoned:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
+    except DatabaseFailure as failure:
+        raise planned.told(failure) from None
     return StreamedAnswer(delivery, first, planned.warnings)
 
 
@@ -133,7 +135,7 @@ async def _spreadsheet(call: Call, ask: Ask, planned: Planned) -> Response:
             extra = {"remaining_job_ids": [job.id], "timed_out": True}
             raise RequestTimeout("The question takes long; ask again.", extra=extra)
         if isinstance(found, DatabaseFailure):
-            raise found
+            raise planned.told(found)
         target = found.path.with_suffix(f".{job.id}.xlsx")
         work = partial(xlsx.convert, found.path, target, planned.columns, labels=ask.format_results)
         await asyncio.to_thread(work)

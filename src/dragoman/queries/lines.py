@@ -9,15 +9,18 @@ from typing import Any
 import msgspec
 
 from dragoman.dialects.failures import Cause, DatabaseFailure
+from dragoman.queries.envelope import Ask
 from dragoman.queries.executions import EXECUTIONS, Job, outcome
 from dragoman.queries.planning import Planned
 from dragoman.queries.spool import Spooled
-from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.plan import Column
 from dragoman.semantics.datatypes import DataType
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _DONE: Mapping[str, Any] = {"remaining_job_ids": [], "timed_out": "false"}
+# The vendor's words before what is wrong with SQL that has references; clients look for them.
+_UNBOUND = "Could not substitute Omni SQL: "
 _ERROR_TYPES = {Cause.QUERY_TIMEOUT: "TIMEOUT", Cause.CANCELLED: "KILL"}
 
 
@@ -49,7 +52,8 @@ async def answers(jobs: Sequence[Job], seconds: float) -> AsyncIterator[bytes]:
 
 async def _ended(job: Job, found: Spooled | DatabaseFailure) -> AsyncIterator[bytes]:
     if isinstance(found, DatabaseFailure):
-        yield _line(failed(job, _ERROR_TYPES.get(found.cause, "QUERY"), _words(found)))
+        told = job.planned.told(found)
+        yield _line(failed(job, _ERROR_TYPES.get(told.cause, "QUERY"), _words(told)))
         return
     head = _encode(_complete(job, found))[:-1]
     yield head + b',"result":"'
@@ -60,7 +64,7 @@ async def _ended(job: Job, found: Spooled | DatabaseFailure) -> AsyncIterator[by
 
 
 def _words(failure: DatabaseFailure) -> str:
-    return f"{failure.message} {failure.fix}".strip()
+    return f"{failure.message} {failure.fix or ''}".strip()
 
 
 def _complete(job: Job, found: Spooled) -> dict[str, Any]:
@@ -79,10 +83,11 @@ def _complete(job: Job, found: Spooled) -> dict[str, Any]:
 
 def summary(planned: Planned, rows: int | None = None, milliseconds: int = 0) -> dict[str, Any]:
     """What there is to know of an answer beside its rows."""
+    sql = planned.sql if planned.shows_sql else ""
     found: dict[str, Any] = {
         "fields": {column.name: field_facts(column) for column in planned.columns or ()},
-        "display_sql": planned.sql,
-        "sql": planned.sql,
+        "display_sql": sql,
+        "sql": sql,
         "missing_fields": list(planned.missing),
         "warnings": list(planned.warnings),
     }
@@ -115,20 +120,24 @@ def planned_lines(job_id: str, body: Mapping[str, Any], planned: Planned) -> byt
         "status": "PLANNED",
         "client_result_id": job_id,
         "query": body,
-        "summary": {**summary(planned), "plan": planned.description},
+        "summary": {
+            **summary(planned),
+            "plan": planned.description if planned.shows_sql else "",
+        },
     }
     return _one_line(job_id, line)
 
 
-def refused_lines(job_id: str, body: Mapping[str, Any], problem: PlanError) -> bytes:
+def refused_lines(job_id: str, ask: Ask, problem: PlanError) -> bytes:
     """The answer of a question that cannot be compiled."""
+    unbound = ask.query.has_references and problem.error_type is ErrorType.PLAN
     line = {
         "job_id": job_id,
         "status": "FAILED",
         "client_result_id": job_id,
-        "query": body,
+        "query": ask.body,
         "error_type": problem.error_type.value,
-        "error_message": str(problem),
+        "error_message": f"{_UNBOUND if unbound else ''}{problem}",
     }
     return _one_line(job_id, line)
 

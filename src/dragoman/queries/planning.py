@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from dragoman.catalog import service as catalog
 from dragoman.connections import dialling
 from dragoman.connections.dialling import Located
 from dragoman.dialects import sql as dialect_sql
+from dragoman.dialects.failures import DatabaseFailure, Stage
 from dragoman.identity import service as identity
 from dragoman.models import service as models
 from dragoman.models.service import Model
@@ -36,6 +37,8 @@ from dragoman.store import UnitOfWork
 RAW_ROWS = 50_001
 DEFAULT_AGE = 6 * 3600
 DEFAULT_POLICY = "default"
+# The vendor's words, which clients look for.
+_WITHHELD = "Query failed. Error details are only visible to users with permission to view SQL."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Planned:
 
     `max_age`: seconds that a kept result is good for; `reset_at`: those before are not.
     `assembly`: what is left to do with the rows, None for nothing; `sorts`: the order that rows of
-    SQL by hand are brought into.
+    SQL by hand are brought into. `shows_sql`: whether who asks may see the statement.
     """
 
     located: Located
@@ -58,6 +61,13 @@ class Planned:
     reset_at: str | None = None
     assembly: Assembly | None = None
     sorts: tuple[Sort, ...] = ()
+    shows_sql: bool = True
+
+    def told(self, failure: DatabaseFailure) -> DatabaseFailure:
+        """A failure as who asks may read it: what a database says of a statement quotes it."""
+        if self.shows_sql or failure.stage is not Stage.QUERY:
+            return failure
+        return DatabaseFailure(failure.stage, failure.cause, _WITHHELD)
 
 
 def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
@@ -70,11 +80,11 @@ def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
     query = ask.query
     with _compiler(unit, model) as compiler:
         _check_model(compiler)
-        # Only some questions depend on them.
         rights = cache(partial(models.rights_on, unit, asker, model))
         passes = partial(_passes_rules, compiler, asker, rights)
+        writes_sql = allow(asker, Permission.CONNECTIONS_SQL, rights())
         if query.has_references:
-            free = allow(asker, Permission.CONNECTIONS_SQL, rights()) and passes(raw=True)
+            free = writes_sql and passes(raw=True)
             question = compiler.handwritten(query, asking, any_function=free)
             query = question.query
         elif query.sql is not None:
@@ -92,7 +102,8 @@ def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
         max_age, policy = _cache_policy(compiler, query.topic)
     assembly = Assembly(query, compiled)
     reset_at = models.last_reset(unit, model.id, policy)
-    return _planned(located, assembly, told, max_age, reset_at)
+    planned = _planned(located, assembly, told, max_age, reset_at)
+    return planned if writes_sql else replace(planned, shows_sql=False)
 
 
 def _planned(

@@ -11,10 +11,19 @@ from dragoman.api.call import Call, answer, typed, uuid_of
 from dragoman.api.errors import BadRequest
 from dragoman.api.routing import Case, Parameter, Route
 from dragoman.roles import service
-from dragoman.roles.schemas import AssignRole, GroupRole, GroupRoles, UserRole, UserRoles
+from dragoman.roles.schemas import AssignRole, GroupRole, GroupRoles, UserRole, UserRoles, WhoAmI
 from dragoman.roles.service import word
+from dragoman.roles.whoami import whoami
 
 TAG = "Users"
+
+
+async def who(call: Call) -> Response:
+    sent = call.query().get("modelId")
+    wanted = (
+        None if sent is None else [uuid_of(part.strip(), "modelId") for part in sent.split(",")]
+    )
+    return answer(await call.read(lambda unit: whoami(unit, call.principal, wanted)))
 
 
 async def of_user(call: Call) -> Response:
@@ -78,6 +87,21 @@ _ERRORS = (400, 404, 422)
 _ON_A_MODEL = (Case(Permission.ROLES_MANAGE, "on a model", Thing.MODEL),)
 
 ROUTES = (
+    Route(
+        "GET",
+        "/api/v1/whoami",
+        who,
+        Permission.SIGNED_IN,
+        "whoami",
+        "Get the caller's identity and roles",
+        TAG,
+        answer=WhoAmI,
+        query=(Parameter("modelId", "Only these models, separated by commas."),),
+        errors=(400, 404),
+        description="What the token may do on each model that it may read. `permissions` are the "
+        "vendor's codes: READ, USE_WORKBOOKS, QUERY_TOPICS, QUERY_FULL_MODEL, QUERY_SQL, VIEW_SQL, "
+        "UPDATE_RESTRICTED, UPDATE, MANAGE.",
+    ),
     Route(
         "GET",
         _USER,

@@ -110,3 +110,30 @@ class RoleList(msgspec.Struct):
     """All roles: the built-in ones, weakest first, then custom ones by name."""
 
     roles: list[RoleRow]
+
+
+class WhoAmIUser(msgspec.Struct, rename="camel"):
+    """Who asks. Both ids are the one that the SCIM operations list."""
+
+    id: str
+    membership_id: str
+
+
+class ModelRole(msgspec.Struct, rename="camel"):
+    """The strongest role on a model, and what all roles on it permit, by the vendor's codes."""
+
+    role_name: str
+    base_role: str
+    connection_id: str
+    permissions: list[str]
+
+
+class WhoAmI(msgspec.Struct, rename="camel"):
+    """Who a token stands for. `rolesByModel`: by id of the model, so many at most as are told."""
+
+    user: WhoAmIUser
+    membership_id: str
+    key_scope: Literal["user", "organization"]
+    org_role: Literal["ORG_ADMIN", "MEMBER"]
+    roles_by_model: dict[str, ModelRole]
+    roles_by_model_truncated: bool

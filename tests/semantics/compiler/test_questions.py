@@ -404,7 +404,21 @@ def test_totals_aggregate_anew(database: Any) -> None:
     }
     found = answered(database, question)
     assert [row["orders.mean"] for row in found] == [5, 8.5, 30, 13]
-    assert [row[TOTAL_INDICATOR] for row in found] == [None, None, None, "column_total"]
+    assert [row[TOTAL_INDICATOR] for row in found] == [None, None, None, "::total::"]
+
+
+def test_totals_of_some_measures(database: Any) -> None:
+    question = {
+        "table": "orders",
+        "fields": ["orders.status", "orders.total", "orders.count"],
+        "column_totals": {"orders.count": {"type": "aggregation"}},
+        "sorts": [{"column_name": "orders.count"}],
+    }
+    *rows, total = answered(database, question)
+    assert [row[TOTAL_INDICATOR] for row in rows] == [None, None, None]
+    assert total[TOTAL_INDICATOR] == "column_total"
+    assert total["orders.count"] == sum(row["orders.count"] for row in rows)
+    assert total["orders.total"] is None
 
 
 def test_measures_as_rows(database: Any) -> None:

@@ -167,12 +167,16 @@ class Question:
         measured = [each for each in main.measures if each.name in self.query.fields]
         rows = [group for group in groups if group.name not in pivots]
         columns = [group for group in groups if group.name in pivots]
-        if measured and self.query.column_totals:
-            yield self._total(TotalKind.COLUMN, columns, measured, main)
-        if measured and columns and self.query.row_totals:
-            yield self._total(TotalKind.ROW, rows, measured, main)
-        if measured and columns and self.query.row_totals and self.query.column_totals:
-            yield self._total(TotalKind.BOTH, [], measured, main)
+        below = _totalled(measured, self.query.column_totals)
+        beside = _totalled(measured, self.query.row_totals) if columns else []
+        if below:
+            whole = not columns and TotalKind.BOTH in self.query.column_totals
+            kind = TotalKind.BOTH if whole else TotalKind.COLUMN
+            yield self._total(kind, columns, below, main)
+        if beside:
+            yield self._total(TotalKind.ROW, rows, beside, main)
+        if both := [each for each in below if each in beside]:
+            yield self._total(TotalKind.BOTH, [], both, main)
 
     def _total(
         self, kind: TotalKind, groups: list[Group], measured: list[Measured], main: Plan
@@ -367,6 +371,12 @@ class Question:
     def _renderer(self, plan: Plan) -> Renderer:
         tables = Tables(self.expressions, self.inside.view, self.levels.joins())
         return Renderer(plan, tables, self.rules.on, self.rules.having)
+
+
+def _totalled(measured: list[Measured], asked: Collection[str]) -> list[Measured]:
+    """The measures whose totals are asked for: by their names, or all by `::total::`."""
+    every = TotalKind.BOTH in asked
+    return [each for each in measured if every or each.name in asked]
 
 
 def _moved_back(moment: datetime, back: Length | None, seconds: float) -> datetime:
