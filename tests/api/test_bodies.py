@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def test_key_given_twice_at_the_end_of_a_large_body_is_found_at_once() -> None:
         decode_object(f'{{{many}, "k59999": 2}}'.encode())
 
 
-def answer_of(server: Server, parts: list[dict[str, Any]], wait: float = 0) -> int:
+def answer_of(server: Server, parts: Iterable[dict[str, Any]], wait: float = 0) -> int:
     """The status of a POST whose body arrives in these ASGI messages."""
     token = server.root.token
 
@@ -82,3 +83,23 @@ def test_body_in_many_parts(sqlite_server: Server) -> None:
     raw = b'{"dialect": "duckdb", "name": "x", "database": ":memory:"}'
     parts = [part(raw[place : place + 1]) for place in range(len(raw))]
     assert answer_of(sqlite_server, [*parts, part(b"", more=False)]) == 201
+
+
+def test_a_body_that_is_too_large_is_read_on_so_that_the_answer_arrives(
+    sqlite_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is cut off while sending sees a broken connection, and no 413."""
+    most = sqlite_server.house.settings.max_body_bytes
+    taken: list[int] = []
+
+    def parts(count: int) -> Iterator[dict[str, Any]]:
+        for number in range(count):
+            taken.append(number)
+            yield part(b"x" * (most // 2 + 1), number < count - 1)
+
+    assert answer_of(sqlite_server, parts(6)) == 413
+    assert len(taken) == 6
+    taken.clear()
+    monkeypatch.setattr(call, "LINGER_BYTES", most)
+    assert answer_of(sqlite_server, parts(1000)) == 413
+    assert len(taken) < 6

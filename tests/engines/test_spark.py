@@ -19,7 +19,8 @@ from tests.engines.support.questions import QUESTIONS, asked
 from tests.engines.support.shelves import PLAIN, TABLES, Shelf, duckdb_shelf
 from tests.engines.support.spark import Spark, run_spark
 from tests.engines.test_questions import answer
-from tests.semantics.compiler.support import asking
+from tests.engines.test_structures import orders
+from tests.semantics.compiler.support import ask, asking
 from tests.support.engines import Engine
 
 SQL = table("databricks")
@@ -221,3 +222,22 @@ def test_questions_are_answered_as_duckdb_does(spark: Spark, reference: Shelf, n
 def test_zones_agree(spark: Spark, reference: Shelf, zone: str) -> None:
     question = asked("orders.id", "orders.created_at", "orders.created_at[date]")
     agree(spark, reference, question, timezone=zone)
+
+
+def test_elements_of_arrays_are_asked_for(spark: Spark) -> None:
+    kind = "array<struct<n:int,sku:string>>"
+    lines = "array(named_struct('n', 5, 'sku', 'a'), named_struct('n', 7, 'sku', 'b'))"
+    sql = (
+        f"SELECT 1 AS id, 10 AS fee, {lines} AS lines, array('x', 'y') AS tags"
+        f" UNION ALL SELECT 2, 20, CAST(array() AS {kind}), array('x')"
+        " UNION ALL SELECT 3, 40, NULL, NULL"
+    )
+    layer = orders("databricks", sql, kind)
+    for fields, wanted in (
+        (["lines__sku", "pieces", "fees"], [("a", 5, 10), ("b", 7, 10), (None, 0, 60)]),
+        (["tag", "pieces", "fees"], [("x", 12, 30), ("y", 12, 10), (None, 0, 40)]),
+        (["pieces", "fees", "count", "line_count"], [(12, 70, 3, 2)]),
+    ):
+        question = {"table": "orders", "fields": [f"orders.{name}" for name in fields]}
+        found = spark.rows(ask(layer, question, asking("databricks")).sql)
+        assert sorted(map(tuple, found), key=str) == wanted

@@ -84,3 +84,70 @@ def test_fields_of_structures_are_asked_for(request: pytest.FixtureRequest, engi
     }
     with running(request, engine) as run:
         assert run(ask(layer, question, asking(engine)).sql) == [("x", 12)]
+
+
+# Two orders with two and no lines, one whose array is missing; the tags are of plain texts.
+ARRAYS = {
+    "duckdb": (
+        "SELECT 1 AS id, 10 AS fee, [{'n': 5, 'sku': 'a'}, {'n': 7, 'sku': 'b'}] AS lines,"
+        " ['x', 'y'] AS tags"
+        " UNION ALL SELECT 2, 20, [], ['x'] UNION ALL SELECT 3, 40, NULL, NULL",
+        "STRUCT(n INTEGER, sku VARCHAR)[]",
+    ),
+    "trino": (
+        "SELECT id, fee, CAST(lines AS {type}) AS lines, tags FROM (VALUES"
+        " (1, 10, ARRAY[ROW(5, 'a'), ROW(7, 'b')], ARRAY['x', 'y']),"
+        " (2, 20, ARRAY[], ARRAY['x']), (3, 40, NULL, NULL)) AS t (id, fee, lines, tags)",
+        "array(row(n integer, sku varchar))",
+    ),
+    "bigquery": (
+        "SELECT 1 AS id, 10 AS fee, [STRUCT(5 AS n, 'a' AS sku), STRUCT(7, 'b')] AS lines,"
+        " ['x', 'y'] AS tags UNION ALL SELECT 2, 20, [], ['x'] UNION ALL SELECT 3, 40, [], []",
+        "ARRAY<STRUCT<n INT64, sku STRING>>",
+    ),
+}
+
+
+def orders(engine: str, sql: str, kind: str) -> MemoryLayer:
+    columns = [
+        Column("id", 1, "integer", False, None, None, 1),
+        Column("fee", 2, "integer", False, None, None, None),
+        Column("lines", 3, kind, True, None, None, None),
+    ]
+    table = Table(None, "s", "orders", TableKind.TABLE, None, columns, ["id"], [], None)
+    made = view_source(table, "orders", Conventions(engine, registry.get(engine).quote))
+    definition = {
+        key: value for key, value in made.definition.items() if key not in ("schema", "table_name")
+    }
+    definition["sql"] = sql.replace("{type}", kind)
+    definition["dimensions"] |= {"tags": {}, "tag": {"sql": "${TABLE}", "nested_on_field": "tags"}}
+    definition["measures"] |= {
+        "fees": {"sql": "${fee}", "aggregate_type": "sum"},
+        "pieces": {"sql": "${lines__n}", "aggregate_type": "sum"},
+        "line_count": {"sql": "${lines__sku}", "aggregate_type": "count"},
+    }
+    return MemoryLayer({"orders": definition}, types={"orders": made.column_types})
+
+
+@pytest.mark.parametrize("engine", ARRAYS)
+def test_elements_of_arrays_are_asked_for(request: pytest.FixtureRequest, engine: str) -> None:
+    """A fee counts once for its order, however many elements it has; an element counts as often as
+    it is there, also beside those of another array."""
+    layer = orders(engine, *ARRAYS[engine])
+
+    def asked(*fields: str, **more: Any) -> list[Any]:
+        question = {"table": "orders", "fields": [f"orders.{name}" for name in fields], **more}
+        return sorted(run(ask(layer, question, asking(engine)).sql), key=str)
+
+    # The emulator of BigQuery takes LEFT JOIN UNNEST for an inner one.
+    whole = engine != "bigquery"
+    with running(request, engine) as run:
+        found = asked("lines__sku", "pieces", "fees")
+        assert found == [("a", 5, 10), ("b", 7, 10), (None, 0, 60)][: 3 if whole else 2]
+        found = asked("pieces", "fees", "count", "line_count")
+        assert found == ([(12, 70, 3, 2)] if whole else [(12, 10, 1, 2)])
+        assert asked("id", "pieces") == [(1, 12), (2, 0), (3, 0)][: 3 if whole else 1]
+        if whole:  # Two arrays beside each other: each line twice, and counted once for each tag.
+            assert asked("tag", "pieces", "fees") == [("x", 12, 30), ("y", 12, 10), (None, 0, 40)]
+        where = {"orders.lines__sku": {"type": "string", "kind": "EQUALS", "values": ["b"]}}
+        assert asked("pieces", "fees", "count", filters=where) == [(7, 10, 1)]

@@ -26,6 +26,8 @@ from dragoman.store.engine import Work
 
 T = TypeVar("T")
 BODY_SECONDS = 30.0
+# What is read of a body beyond what is taken, so that whoever sends it reads the refusal.
+LINGER_BYTES = 64 * 1024 * 1024
 # The rest of the body is not wanted.
 _HANG_UP = {"Connection": "close"}
 _encoder = msgspec.json.Encoder()
@@ -98,15 +100,19 @@ class Call:
             async with asyncio.timeout(BODY_SECONDS):
                 async for part in self.request.stream():
                     size += len(part)
-                    if size > limit:
-                        raise PayloadTooLarge(
-                            f"The body is larger than {limit} bytes", headers=_HANG_UP
-                        )
-                    parts.append(part)
+                    if size <= limit:
+                        parts.append(part)
+                    elif size > limit + LINGER_BYTES:
+                        break
+                    else:
+                        # Thrown away: a client that is cut off while it sends sees no answer.
+                        parts.clear()
         except TimeoutError:
             raise RequestTimeout("The body did not arrive in time", headers=_HANG_UP) from None
         except ClientDisconnect:
             raise BadRequest("Bad Request: the body ended early") from None
+        if size > limit:
+            raise PayloadTooLarge(f"The body is larger than {limit} bytes", headers=_HANG_UP)
         return b"".join(parts)
 
     async def json(self) -> dict[str, Any]:

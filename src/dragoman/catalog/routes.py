@@ -12,7 +12,7 @@ from dragoman.api.call import Call, answer
 from dragoman.api.errors import BadRequest
 from dragoman.api.paging import MOST, flag, page_size
 from dragoman.api.routing import Case, Parameter, Route
-from dragoman.catalog import drift, listing, refreshing
+from dragoman.catalog import drift, listing, refreshing, suggesting
 from dragoman.catalog.listing import Wanted
 from dragoman.store import UnitOfWork
 
@@ -55,6 +55,16 @@ async def state(call: Call) -> Response:
 
     def work(unit: UnitOfWork) -> dict[str, Any]:
         return refreshing.state(unit, call.principal, connection_id)
+
+    return answer(await call.read(work))
+
+
+async def suggest(call: Call) -> Response:
+    connection_id, query = call.id(), call.query()
+
+    def work(unit: UnitOfWork) -> dict[str, Any]:
+        view, cursor = query.get("view"), query.get("cursor", "")
+        return suggesting.suggested(unit, call.principal, connection_id, view, cursor)
 
     return answer(await call.read(work))
 
@@ -173,6 +183,29 @@ ROUTES = (
         "How the reading of the catalog stands, and why it failed if it did",
         TAG,
         answer={"type": "object", "required": ["status"]},
+        errors=(400, 404),
+        extension=True,
+    ),
+    Route(
+        "GET",
+        _CONNECTION + "/relationship-suggestions",
+        suggest,
+        Permission.CATALOG_READ,
+        "catalogSuggestRelationships",
+        "Joins in a role that column names may mean (billing_user_id), for a person to decide",
+        TAG,
+        answer={
+            "type": "object",
+            "required": ["suggestions", "nextCursor"],
+            "properties": {
+                "suggestions": {"type": "array", "items": {"type": "object"}},
+                "nextCursor": {"type": ["string", "null"]},
+            },
+        },
+        query=(
+            Parameter("view", "Only for this view."),
+            Parameter("cursor", "`nextCursor` of the answer before: 500 views at a time."),
+        ),
         errors=(400, 404),
         extension=True,
     ),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dragoman.dialects.catalog import TableKind
+from dragoman.semantics.inference.relationships import suggestions
 from dragoman.semantics.inference.stems import common_prefix, key_stem, singular, table_stem
 from tests.semantics.inference.tables import Tables, foreign, table
 
@@ -251,3 +252,47 @@ def test_stems() -> None:
     assert common_prefix(["l_a", "l_b", "l_c"]) == "l_"
     assert common_prefix(["user_a", "user_b", "user_c"]) == ""
     assert common_prefix(["l_a", "b", "l_c"]) == ""
+
+
+def suggested(*written: str) -> list[tuple[str, str, str]]:
+    """For the first table: other side, alias, condition."""
+    tables = Tables([table(each) for each in written])
+    own = next(iter(tables.sources.values()))
+    keys = ("join_to_view", "join_to_view_as", "on_sql")
+    return [tuple(each[key] for key in keys) for each in suggestions(own, tables)]  # type: ignore[misc]
+
+
+def test_roles_are_suggested_with_an_alias() -> None:
+    orders = (
+        "orders(id integer, billing_user_id integer, shipping_user_id integer, user_id integer)"
+    )
+    assert suggested(orders, USERS) == [
+        ("users", "billing_users", "${orders.billing_user_id} = ${billing_users.id}"),
+        ("users", "shipping_users", "${orders.shipping_user_id} = ${shipping_users.id}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "orders(id integer, user_id integer)",  # it is joined already
+        "orders(id integer, billing_user_id text)",  # another type
+        "orders(id integer, billing_buyer_id integer)",  # no such table
+    ],
+)
+def test_what_is_not_suggested(written: str) -> None:
+    assert suggested(written, USERS) == []
+
+
+def test_the_longest_end_of_a_name_counts() -> None:
+    found = suggested(
+        "trips(id integer, first_bus_stop_id integer)",
+        "stops(id integer)",
+        "bus_stops(id integer)",
+    )
+    assert [each[:2] for each in found] == [("bus_stops", "first_bus_stops")]
+
+
+def test_a_table_in_a_role_of_its_own() -> None:
+    found = suggested("employees(id integer, managing_employee_id integer)")
+    assert [each[:2] for each in found] == [("employees", "managing_employees")]

@@ -32,7 +32,10 @@ NESTED = [(("n",), "NUMBER"), (("deep", "word"), "STRING")]
         ("starrocks", "struct<n int(11), word varchar(20)>", "INT(11) VARCHAR(20)"),
         ("bigquery", "STRUCT<INT64, STRING>", ""),  # fields without names
         ("clickhouse", "Tuple(Int64, String)", ""),
-        ("bigquery", "ARRAY<STRUCT<n INT64>>", ""),
+        ("bigquery", "ARRAY<STRUCT<n INT64>>", "INT64"),
+        ("duckdb", "STRUCT(n INTEGER)[]", "INT"),
+        ("duckdb", "VARCHAR[]", ""),
+        ("clickhouse", "Array(Tuple(n Int64))", ""),  # there is no way to its elements
         ("bigquery", "JSON", ""),
         ("bigquery", "STRUCT<n INT64", ""),
         ("snowflake", "OBJECT(n NUMBER)", ""),
@@ -60,3 +63,19 @@ def test_each_field_is_a_dimension_and_the_column_is_kept_hidden() -> None:
     }
     assert dimensions["geo__at__zone"] == {"sql": "`geo`.`at`.`Zone`", "label": "Geo At Zone"}
     assert made.column_types["geo__at__zone"] == "STRING"
+
+
+def test_fields_of_an_arrays_elements_are_nested_on_it() -> None:
+    columns = "id INT64; lines ARRAY<STRUCT<n INT64, at STRUCT<Zone STRING>>>"
+    made = view_source(
+        table(f"orders({columns})"), "orders", conventions(dialect="bigquery", quote="`{}`".format)
+    )
+    dimensions = made.definition["dimensions"]
+    assert list(dimensions) == ["id", "lines", "lines__n", "lines__at__zone"]
+    assert "hidden" not in dimensions["lines"]
+    assert dimensions["lines__at__zone"] == {
+        "sql": "`at`.`Zone`",
+        "label": "Lines At Zone",
+        "parent_field": "lines",
+        "nested_on_field": "lines",
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from dragoman.dialects.sql.functions import NotExpressible, SqlFunctions
-from dragoman.dialects.sql.kinds import CastType, Match, Part, TimeKind, Unit
+from dragoman.dialects.sql.kinds import CastType, Elements, Match, Part, TimeKind, Unit
 
 _PARTS = {
     Part.DAY_OF_WEEK: "MOD(EXTRACT(DAYOFWEEK FROM {x}) + 5, 7)",
@@ -32,6 +32,11 @@ class BigqueryFunctions(SqlFunctions):
         CastType.DATE: "DATE",
         CastType.TIMESTAMP: "DATETIME",
     }
+
+    def elements(self, x: str, alias: str) -> Elements:
+        """Source: query syntax, UNNEST."""
+        own, number = self.name(alias), self.name(f"{alias}_number")
+        return Elements(f"LEFT JOIN UNNEST({x}) AS {own} WITH OFFSET AS {number}", own, number)
 
     def name(self, identifier: str) -> str:
         """Source: lexical structure, quoted identifiers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from dragoman.dialects.sql.functions import NotExpressible, SqlFunctions
-from dragoman.dialects.sql.kinds import CastType, Part, TimeKind
+from dragoman.dialects.sql.kinds import CastType, Elements, Part, TimeKind
 
 _PARTS = {
     Part.DAY_OF_WEEK: "WEEKDAY({x})",
@@ -27,6 +27,12 @@ class DatabricksFunctions(SqlFunctions):
         CastType.DATE: "DATE",
         CastType.TIMESTAMP: "TIMESTAMP_NTZ",
     }
+
+    def elements(self, x: str, alias: str) -> Elements:
+        """Source: SELECT, LATERAL VIEW; places count from 0."""
+        value, number, own = self.name("value"), self.name("number"), self.name(alias)
+        join = f"LATERAL VIEW OUTER POSEXPLODE({x}) {own} AS {number}, {value}"
+        return Elements(join, f"{own}.{value}", f"{own}.{number}")
 
     def name(self, identifier: str) -> str:
         """Source: identifiers. Spark would put a value in the place of `${x}` even there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dragoman.dialects.sql.functions import SqlFunctions
-from dragoman.dialects.sql.kinds import CastType, Part
+from dragoman.dialects.sql.kinds import CastType, Elements, Part
 
 
 class DuckdbFunctions(SqlFunctions):
@@ -12,6 +12,14 @@ class DuckdbFunctions(SqlFunctions):
     parser = "duckdb"
     own_text_types = True
     types = {**SqlFunctions.types, CastType.DOUBLE: "DOUBLE"}
+
+    def elements(self, x: str, alias: str) -> Elements:
+        """A list in a SELECT becomes rows."""
+        value, number, own = self.name("value"), self.name("number"), self.name(alias)
+        rows = f"SELECT UNNEST({x}) AS {value}, GENERATE_SUBSCRIPTS({x}, 1) AS {number}"
+        return Elements(
+            f"LEFT JOIN LATERAL ({rows}) {own} ON TRUE", f"{own}.{value}", f"{own}.{number}"
+        )
 
     def part(self, x: str, part: Part) -> str:
         """Seconds come with their fraction: EPOCH is a double."""

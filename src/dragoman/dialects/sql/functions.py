@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import ClassVar
 
-from dragoman.dialects.sql.kinds import CastType, Match, Part, TimeKind, Unit
+from dragoman.dialects.sql.kinds import CastType, Elements, Match, Part, TimeKind, Unit
 
 Value = str | int | float | Decimal | bool | date | datetime | None
 
@@ -110,6 +110,15 @@ class SqlFunctions:
     def zoned(self, value: datetime) -> str:
         """An instant."""
         return f"TIMESTAMP WITH TIME ZONE '{_clock(value)}{_offset(value)}'"
+
+    # arrays
+
+    def elements(self, x: str, alias: str) -> Elements:
+        """The elements of an array as rows; `alias`: a name for them that nothing else has.
+
+        Raises `NotExpressible`.
+        """
+        raise NotExpressible("the elements of an array as rows")
 
     # truth
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -11,6 +12,19 @@ class TimeKind(StrEnum):
     DATE = "date"
     TIMESTAMP = "timestamp"
     ZONED = "zoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """An array's elements as rows beside those that they came from, which stay without any.
+
+    `join`: what comes after the other joins. `element`: one of them; the fields of a structure
+    stand after a dot. `number`: its place in the array.
+    """
+
+    join: str
+    element: str
+    number: str
 
 
 class Unit(StrEnum):

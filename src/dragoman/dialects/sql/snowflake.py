@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from dragoman.dialects.sql.functions import SqlFunctions
-from dragoman.dialects.sql.kinds import CastType, Part, TimeKind, Unit
+from dragoman.dialects.sql.kinds import CastType, Elements, Part, TimeKind, Unit
 
 _PARTS = {
     Part.DAY_OF_WEEK: "DAYOFWEEKISO({x}) - 1",
@@ -26,6 +26,13 @@ class SnowflakeFunctions(SqlFunctions):
         CastType.DOUBLE: "DOUBLE",
         CastType.TIMESTAMP: "TIMESTAMP_NTZ",
     }
+
+    def elements(self, x: str, alias: str) -> Elements:
+        """Its columns are those of FLATTEN: `value:price::number` is a field of an element."""
+        own = self.name(alias)
+        return Elements(
+            f"CROSS JOIN LATERAL FLATTEN(INPUT => {x}, OUTER => TRUE) {own}", own, f"{own}.INDEX"
+        )
 
     def timestamp(self, value: datetime) -> str:
         """TIMESTAMP alone may be of any kind in a session."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from dragoman.dialects.sql.functions import SqlFunctions
-from dragoman.dialects.sql.kinds import CastType, Part, TimeKind
+from dragoman.dialects.sql.kinds import CastType, Elements, Part, TimeKind
 
 _PARTS = {
     Part.DAY_OF_WEEK: "(DAY_OF_WEEK({x}) - 1)",
@@ -28,6 +28,13 @@ class TrinoFunctions(SqlFunctions):
         CastType.DOUBLE: "DOUBLE",
         CastType.TIMESTAMP: "TIMESTAMP(6)",
     }
+
+    def elements(self, x: str, alias: str) -> Elements:
+        """A structure would be spread over columns without names: inside another it stays whole."""
+        value, number, own = self.name("value"), self.name("number"), self.name(alias)
+        rows = f"UNNEST(TRANSFORM({x}, e -> ROW(e))) WITH ORDINALITY"
+        join = f"LEFT JOIN {rows} AS {own} ({value}, {number}) ON TRUE"
+        return Elements(join, f"{own}.{value}", f"{own}.{number}")
 
     def zoned(self, value: datetime) -> str:
         """The zone stands in the literal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from dragoman.semantics.building import fields as field_builders
@@ -10,7 +11,7 @@ from dragoman.semantics.building import parts
 from dragoman.semantics.building.parts import Definition
 from dragoman.semantics.files.paths import parse_path
 from dragoman.semantics.model.faults import BadDefinition
-from dragoman.semantics.model.fields import Field
+from dragoman.semantics.model.fields import Dimension, Field
 from dragoman.semantics.model.references import FieldRef, field_ref, sql_text
 from dragoman.semantics.model.views import (
     NoSource,
@@ -82,7 +83,9 @@ def view(
         materialized_query=_whole(
             broken, ("materialized_query",), lambda: _query(of, "materialized_query"), None
         ),
-        dimensions=_fields(of, "dimensions", broken, _dimension(name, column_types)),
+        dimensions=_protected(
+            _fields(of, "dimensions", broken, _dimension(name, column_types)), name
+        ),
         measures=_fields(of, "measures", broken, lambda n, d: field_builders.measure(name, n, d)),
         filters=_fields(
             of, "filters", broken, lambda n, d: field_builders.filter_field(name, n, d)
@@ -106,6 +109,26 @@ def _dimension(
         return field_builders.dimension(view_name, name, of, column_types.get(name))
 
     return build
+
+
+def _protected(dimensions: dict[str, Dimension], view_name: str) -> dict[str, Dimension]:
+    """Dimensions nested on an array ask for its grants as well as their own."""
+    made = dict(dimensions)
+    for name, own in dimensions.items():
+        if own.nested_on_field is None:
+            continue
+        required, masks = own.required_access_grants, own.mask_unless_access_grants
+        seen, above = {name}, own
+        while (ref := above.nested_on_field) is not None and ref.view in (None, view_name):
+            found = dimensions.get(ref.name)
+            if found is None or found.name in seen:
+                break
+            seen.add(found.name)
+            above = found
+            required += found.required_access_grants
+            masks += found.mask_unless_access_grants
+        made[name] = replace(own, required_access_grants=required, mask_unless_access_grants=masks)
+    return made
 
 
 def _fields(

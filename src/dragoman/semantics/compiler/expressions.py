@@ -18,7 +18,7 @@ from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.model.fields import Dimension, Duration, Measure
 from dragoman.semantics.model.grains import Grain, Interval
 from dragoman.semantics.model.references import Reference, SqlText
-from dragoman.semantics.model.views import View
+from dragoman.semantics.model.views import ElementsSource, View
 
 if TYPE_CHECKING:
     from dragoman.semantics.compiler.levels import Levels
@@ -142,7 +142,8 @@ class Expressions:
         return self._value(found)
 
     def _value(self, found: Dimension) -> Expr:
-        view = self.names.view(found.view)
+        nested = found.nested_on_field is not None
+        view = self.names.elements(found) if nested else self.names.view(found.view)
         own = self.expand(self._fragment(view, found), view, found.type)
         if found.groups:
             return self._groups(found, own)
@@ -151,10 +152,16 @@ class Expressions:
         return own
 
     def _fragment(self, view: View, found: Dimension) -> Fragment:
-        qualifier = self.sql.name(view.name)
+        qualifier = self._qualifier(view)
         if found.sql is None:
             return column(qualifier, self.sql.name(found.name))
         return self.fragment(found.sql, view)
+
+    def _qualifier(self, view: View) -> str:
+        """What stands before a column of a view."""
+        if isinstance(view.source, ElementsSource):
+            return self.sql.elements("", view.name).element
+        return self.sql.name(view.name)
 
     def fragment(self, sql: SqlText, view: View, *others: str) -> Fragment:
         """The piece of a field's SQL in its view. `others`: views that may stand before a dot."""
@@ -162,7 +169,7 @@ class Expressions:
             self.passing += 1
         own = view.alias_of or view.name
         named = tuple((name, self.sql.name(name)) for name in others)
-        qualifier = self.sql.name(view.name)
+        qualifier = self._qualifier(view)
         return fragment(self.templates.render(sql), own, qualifier, self.sql.parser, named)
 
     def expand(self, piece: Fragment, view: View, kind: DataType) -> Expr:

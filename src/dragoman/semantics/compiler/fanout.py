@@ -16,6 +16,7 @@ from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.expressions import Expr, Expressions
 from dragoman.semantics.compiler.joins import JoinTree
 from dragoman.semantics.compiler.measures import Formula, Leaf, key_of
+from dragoman.semantics.compiler.names import Names
 from dragoman.semantics.model.fields import Aggregate
 
 # Repeated values change nothing.
@@ -43,12 +44,19 @@ class FanOut:
     expressions: Expressions
     warnings: list[str]
 
+    @property
+    def _names(self) -> Names:
+        return self.expressions.names
+
     def guard(self, leaf: Leaf) -> Guarded:
         """The protection of one aggregate. Raises `PlanError`."""
         if leaf.key is not None:
             return Guarded(leaf, (leaf.key,), once=True)
         together, added = self._counted(leaf)
         repeated = leaf.kind not in _INDIFFERENT and self.tree.multiplies(together)
+        if not repeated:
+            # An element has no key of its own, and needs none where nothing repeats it.
+            added = [view for view in added if self._names.of_elements(view) is None]
         missing = leaf.host in self.tree.nullable() and not (leaf.value and leaf.value.strict)
         if not repeated and not missing and not added:
             return Guarded(leaf)
@@ -57,7 +65,7 @@ class FanOut:
         key: list[Expr] = []
         for view in [leaf.host, *added]:
             key += self._key(view, leaf)
-        return Guarded(leaf, tuple(key), once=repeated)
+        return Guarded(leaf, tuple(dict.fromkeys(key)), once=repeated)
 
     def check_raw(self, formula: Formula) -> None:
         """An aggregate that is left as it is written has no protection. Raises `PlanError`."""
@@ -90,16 +98,21 @@ class FanOut:
             steps = itertools.pairwise(way)
             if not any(step in many for step in steps):
                 continue
-            self.warnings.append(
-                f"{leaf.name} of {leaf.host} reads {view}, which has many rows for one: "
-                "it takes each of them."
-            )
+            if self._names.of_elements(view) is None:
+                self.warnings.append(
+                    f"{leaf.name} of {leaf.host} reads {view}, which has many rows for one: "
+                    "it takes each of them."
+                )
             added += [each for each in way[1:] if each not in together]
             together |= set(way)
         return together, added
 
     def _key(self, view: str, leaf: Leaf) -> list[Expr]:
-        found = key_of(self.expressions.names.view(view), self.expressions)
+        elements = self._names.of_elements(view)
+        if elements is not None:
+            number = self.expressions.sql.elements("", view).number
+            return [*self._key(elements.parent, leaf), Expr(number, frozenset({view}))]
+        found = key_of(self._names.view(view), self.expressions)
         if found is None:
             wanted = f'"{view}" needs one for {leaf.name}.'
             raise PlanError(

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.names import Names
 from dragoman.semantics.composing.joins import Edge, JoinMap
-from dragoman.semantics.model.relationships import JoinType
+from dragoman.semantics.model.relationships import Cardinality, JoinType, Relationship
 
 MAX_HOPS = 12
 
@@ -132,6 +132,9 @@ class Joins:
     def _way(self, view: str) -> Sequence[Edge]:
         if view == self.base:
             return ()
+        elements = self.names.of_elements(view)
+        if elements is not None:
+            return [*self._way(elements.parent), _to_elements(elements.parent, view)]
         self.names.view(view)
         if view in self.via:
             return self._along([self.base, *self.via[view], view])
@@ -194,6 +197,10 @@ class Joins:
                 fix="Ask in a topic whose joins say which, or give join_via_map.",
             )
         return ways[0]
+
+
+def _to_elements(parent: str, elements: str) -> Edge:
+    return Edge(Relationship(parent, elements, Cardinality.ONE_TO_MANY, None))
 
 
 def _no_relationship(here: str, there: str) -> PlanError:

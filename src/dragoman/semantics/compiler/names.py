@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.composing.joins import Edge, JoinMap
@@ -13,7 +14,7 @@ from dragoman.semantics.model.grains import WeekDay
 from dragoman.semantics.model.references import FieldRef, Reference
 from dragoman.semantics.model.relationships import Relationship
 from dragoman.semantics.model.topics import Topic
-from dragoman.semantics.model.views import View
+from dragoman.semantics.model.views import ElementsSource, View
 from dragoman.semantics.suggest import did_you_mean
 
 _DAYS = list(WeekDay)
@@ -27,6 +28,8 @@ class Names:
         self.topic = topic
         self.settings = model.settings
         self._views: dict[str, View] = {}
+        self._elements: dict[str, View] = {}
+        self._nesting: list[str] = []
 
     @functools.cached_property
     def join_map(self) -> JoinMap:
@@ -67,6 +70,33 @@ class Names:
                 raise PlanError(f'No such view "{name}".', fix=near)
             self._views[name] = known
         return known
+
+    def elements(self, found: Dimension) -> View:
+        """What a field with `nested_on_field` reads: the elements of that array, a row each. The
+        fields of its own view are known there too. Raises `PlanError`."""
+        if found.nested_on_field is None:
+            raise PlanError(f"{found.address} is not nested.")
+        owner = self.view(found.view)
+        array = dimension_of(self.field(found.nested_on_field.within(found.view)))
+        if array.address in self._nesting:
+            raise PlanError(f"{array.address} is nested in itself.")
+        name = f"{array.view}__{array.name}_each"
+        if name not in self._elements:
+            self._nesting.append(array.address)
+            try:
+                nested = array.nested_on_field is not None
+                parent = self.elements(array).name if nested else array.view
+            finally:
+                self._nesting.pop()
+            source = ElementsSource(array, parent)
+            made = replace(owner, name=name, source=source, alias_of=None, compound_primary_key=())
+            self._elements[name] = self._views[name] = made
+        return self._elements[name]
+
+    def of_elements(self, name: str) -> ElementsSource | None:
+        """The array behind a name that `elements` gave; None for other views."""
+        found = self._elements.get(name)
+        return found.source if found and isinstance(found.source, ElementsSource) else None
 
     def field(self, ref: FieldRef) -> Field:
         """A field by its address; `ref.view` is said. Raises `PlanError`."""

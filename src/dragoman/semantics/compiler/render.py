@@ -151,11 +151,16 @@ class Renderer:
         """FROM with its joins, and WHERE."""
         plan = self.plan
         lines = [f"FROM {self.tables.target(plan.tree.base)}"]
+        elements: list[str] = []
         for edge in plan.tree.edges:
+            nested = self.tables.names.of_elements(edge.target)
+            if nested is not None:
+                elements.append(self.tables.elements(edge.target, nested))
+                continue
             on = "" if edge.join_type is JoinType.CROSS else f" ON {self.on(edge)}"
             target = self.tables.target(edge.target)
             lines.append(f"{_KEYWORDS[edge.join_type]} {target}{on}")
-        lines += self.tables.beside
+        lines += [*self.tables.beside, *elements]
         if plan.where:
             lines.append("WHERE " + "\n  AND ".join(f"({each.text})" for each in plan.where))
         return "\n".join(lines)

@@ -9,6 +9,7 @@ from dragoman.semantics.compiler.expressions import Expressions
 from dragoman.semantics.model.fields import Dimension
 from dragoman.semantics.model.references import FieldRef, Reference, SqlText
 from dragoman.semantics.model.views import (
+    ElementsSource,
     QuerySource,
     QuerySpec,
     SqlSource,
@@ -40,6 +41,16 @@ class Tables:
     def target(self, name: str) -> str:
         """The table with its alias, the view's own name. Raises `PlanError`."""
         return f"{self.table(self.names.view(name))} {self.sql.name(name)}"
+
+    def elements(self, name: str, source: ElementsSource) -> str:
+        """The join that brings the elements of an array. Raises `PlanError`."""
+        array = self.expressions.dimension(source.array, shown=False)
+        if set(array.views) != {source.parent}:
+            raise PlanError(
+                f"{source.array.address} is not read off the rows of {source.parent} alone.",
+                fix="Let nested_on_field name a column.",
+            )
+        return self.sql.elements(array.text, name).join
 
     def table(self, view: View) -> str:
         """The table, or a subquery in parentheses."""

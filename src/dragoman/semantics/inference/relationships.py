@@ -7,7 +7,7 @@ Declared ones are `many_to_one` (`one_to_one` where the key's columns are unique
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from dragoman.semantics.inference.ends import (
@@ -59,6 +59,36 @@ def relationships(source: Source, directory: Directory) -> list[dict[str, Any]]:
     ordered = [link for link in links if unique[link.target.view, link.pairs] is link]
     taken: set[str] = set()
     return [_definition(source, link, ordered, directory, taken) for link in ordered]
+
+
+def suggestions(source: Source, directory: Directory) -> list[dict[str, Any]]:
+    """What a table's columns may refer to in a role, for a person to decide: `billing_user_id` may
+    be the `billing_users` among the `users`. Of the columns that lead nowhere; each with an alias.
+    """
+    links = [*_declared(source, directory), *_named(source, directory)]
+    taken = {field for link in links for field, _ in link.pairs}
+    found = [
+        link
+        for reference in source.references
+        if reference.field not in taken and (link := _in_a_role(source, reference, directory))
+    ]
+    used: set[str] = set(aliases(relationships(source, directory)))
+    return [_written(source, link, _role_alias(link, directory, used)) for link in found]
+
+
+def _in_a_role(source: Source, reference: Reference, directory: Directory) -> Link | None:
+    """The table that the end of the column's name means: the longest end that one table fits."""
+    words = reference.stem.split("_")
+    for at in range(1, len(words)):
+        ending = replace(reference, stem="_".join(words[at:]), name="_".join([*words[at:], "id"]))
+        target = _best(source.target, ending, directory)
+        if target is None and ending.stem in source.target.stem.words:
+            target = source.target
+        key = None if target is None else target.key(ending.name)
+        if target is not None and key is not None and comparable(key.type, reference.type):
+            pairs = ((reference.field, key.field),)
+            return Link(target, pairs, "assumed_many_to_one", reference.stem)
+    return None
 
 
 def aliases(definitions: Iterable[dict[str, Any]]) -> list[str]:
@@ -144,9 +174,12 @@ def _layer(affix: str) -> str:
 def _definition(
     source: Source, link: Link, links: Sequence[Link], directory: Directory, taken: set[str]
 ) -> dict[str, Any]:
+    return _written(source, link, _alias(source.target, link, links, directory, taken))
+
+
+def _written(source: Source, link: Link, alias: str) -> dict[str, Any]:
     own, other = source.target.view, link.target.view
     found: dict[str, Any] = {"join_from_view": own, "join_to_view": other}
-    alias = _alias(source.target, link, links, directory, taken)
     if alias:
         found["join_to_view_as"] = alias
         found["join_to_view_as_label"] = title(alias.rpartition(SCOPE)[2])
@@ -167,6 +200,12 @@ def _alias(
     plain = [other for other in same if other.role in stem.words]
     if link.target.view != own.view and (len(same) == 1 or (plain and plain[0] is link)):
         return ""
+    return _role_alias(link, directory, taken)
+
+
+def _role_alias(link: Link, directory: Directory, taken: set[str]) -> str:
+    """The role before the table's name; a number where that is the name of something else."""
+    stem = link.target.stem
     role = next(
         (link.role.removesuffix(f"_{w}") for w in stem.words if link.role.endswith(f"_{w}")),
         link.role,

@@ -1,12 +1,13 @@
 """Columns that hold structures, taken apart: each of their fields can be a dimension.
 
-What repeats is not taken apart: a row would become many (modeling reference 5, RECORD of BigQuery).
+The fields of an array's structures are nested: whoever asks for one gets a row for each element
+(modeling reference 5, RECORD of BigQuery). Arrays inside structures, or inside arrays, stay whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 _DOTTED: Final = frozenset(
     ("athena", "bigquery", "clickhouse", "databricks", "duckdb", "motherduck", "starrocks", "trino")
 )
+# LEFT ARRAY JOIN of ClickHouse makes up an element, no NULL, where there is none; StarRocks is not
+# written here.
+_NO_ELEMENTS: Final = frozenset(("clickhouse", "starrocks"))
 _SQLGLOT: Final = {"motherduck": "duckdb"}
 _DEEP: Final = 15  # as deep as BigQuery nests records
 _MANY: Final = 1_000
@@ -28,10 +32,11 @@ _MANY: Final = 1_000
 @dataclass(frozen=True, slots=True)
 class Part:
     """A field of a structure. `path`: the column's name is not in it. `type`: in the database's own
-    words."""
+    words. `nested`: it is a field of the elements of the column, which is an array."""
 
     path: tuple[str, ...]
     type: str
+    nested: bool = False
 
 
 def parts(written: str, dialect: str) -> tuple[Part, ...]:
@@ -40,7 +45,10 @@ def parts(written: str, dialect: str) -> tuple[Part, ...]:
     Nothing for other types, for structures with a field that has no name, and for types that cannot
     be read or have over a thousand fields.
     """
-    if dialect not in _DOTTED or data_type(written, dialect) is not DataType.JSON:
+    kind = data_type(written, dialect)
+    if dialect not in _DOTTED or kind not in (DataType.JSON, DataType.ARRAY):
+        return ()
+    if kind is DataType.ARRAY and dialect in _NO_ELEMENTS:
         return ()
     return _parts(written, _SQLGLOT.get(dialect, dialect))
 
@@ -52,7 +60,12 @@ def _parts(written: str, parser: str) -> tuple[Part, ...]:
 
     try:
         found = exp.DataType.build(written, dialect=parser)
-        made = list(_fields(found, (), parser))
+        nested = found.is_type(exp.DataType.Type.ARRAY)
+        if nested:
+            found = found.expressions[0] if found.expressions else found
+        if not isinstance(found, exp.DataType) or not found.is_type(exp.DataType.Type.STRUCT):
+            return ()
+        made = [replace(part, nested=nested) for part in _fields(found, (), parser)]
     except (SqlglotError, RecursionError, _Unnamed):
         return ()
     return tuple(made) if len(made) <= _MANY else ()

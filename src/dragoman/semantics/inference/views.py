@@ -64,18 +64,24 @@ def _dimensions(
             [column.name for column in columns], [(name, *part.path) for name, part in inside]
         )
     )
-    structures = {name for name, _ in inside}
+    structures = {name for name, part in inside if not part.nested}
+    arrays: dict[str, str] = {}
     dimensions: dict[str, dict[str, Any]] = {}
     types: dict[str, str] = {}
     for column, field in zip(columns, names, strict=False):
         kind = data_type(column.type, dialect)
         dimensions[field], types[field] = _dimension(column, field, kind, conventions), str(kind)
+        arrays[column.name] = field
         if column.name in structures:
             # Its fields are shown, and few databases group by a structure.
             dimensions[field]["hidden"] = True
     for (column, part), field in zip(inside, names, strict=True):
         kind, path = data_type(part.type, dialect), (column, *part.path)
         dimensions[field], types[field] = _field(path, field, kind, conventions), str(kind)
+        if part.nested:
+            sql = ".".join(map(conventions.quote, part.path))
+            above = {"parent_field": arrays[column], "nested_on_field": arrays[column]}
+            dimensions[field] |= {"sql": sql, **above}
     return dimensions, types
 
 

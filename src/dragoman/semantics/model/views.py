@@ -42,11 +42,20 @@ class UploadSource:
 
 
 @dataclass(frozen=True, slots=True)
+class ElementsSource:
+    """The elements of an array in rows of another view. `array`: the dimension that holds it;
+    `parent`: the view whose rows have it, which may be one of elements itself."""
+
+    array: Dimension
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoSource:
     """A template: there to be extended, with no rows of its own."""
 
 
-Source = TableSource | SqlSource | QuerySource | UploadSource | NoSource
+Source = TableSource | SqlSource | QuerySource | UploadSource | ElementsSource | NoSource
 
 
 @dataclass(frozen=True, slots=True)
