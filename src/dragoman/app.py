@@ -26,7 +26,14 @@ from dragoman.api.routing import Route, Router
 from dragoman.catalog import refresh as catalog_refresh
 from dragoman.catalog import routes as catalog_routes
 from dragoman.catalog import service as catalog_service
-from dragoman.connections import dialect_routes, environment_routes, events, secrets
+from dragoman.connections import (
+    dialect_routes,
+    environment_routes,
+    events,
+    personal,
+    personal_routes,
+    secrets,
+)
 from dragoman.connections import routes as connection_routes
 from dragoman.dbt import projects as dbt_projects
 from dragoman.dbt import routes as dbt_routes
@@ -75,6 +82,7 @@ log = structlog.get_logger()
 RESOURCES = (
     connection_routes.ROUTES,
     environment_routes.ROUTES,
+    personal_routes.ROUTES,
     dialect_routes.ROUTES,
     model_routes.ROUTES,
     branch_routes.ROUTES,
@@ -116,7 +124,7 @@ RULES.merged = [git_working.publish]
 RULES.migrating = [git_working.check_migration]
 RULES.fetch = git_working.files_at
 # Every table with sealed secrets.
-SEALED = (secrets.SEALED, shelf.SEALED)
+SEALED = (secrets.SEALED, shelf.SEALED, personal.SEALED)
 FLUSH_SECONDS = 5.0
 SWEEP_SECONDS = 3600.0
 BLOCKING_THREADS = 32

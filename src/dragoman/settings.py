@@ -100,6 +100,10 @@ class Settings:
     tls_plaintext: Literal["loopback", "private", "never"] = _setting(
         "loopback", "Where a database that offers no TLS may still be dialled."
     )
+    google_client_id: str = _setting(
+        "", "OAuth client at Google with which people sign in to BigQuery (bigquery-oauth-user)."
+    )
+    google_client_secret: SecretStr = _setting(_NONE, "Secret of that client.")
     duckdb_root: str = _setting("", "Directory whose DuckDB files may be connected; empty is none.")
     isolate: tuple[str, ...] = _setting(
         (), "Dialects whose drivers run in processes of their own, beside those that always do."

@@ -26,6 +26,7 @@ from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, TableKind
 from dragoman.dialects.diagnosis import diagnose
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.dialects.user_grants import ACCESS_TOKEN
 from dragoman.secret import SecretStr
 from tests.engines.conformance import Subject, rows, until
 from tests.engines.support.databricks import (
@@ -132,6 +133,29 @@ def test_stub_a_service_principal_fetches_a_token_and_renews_it(
         assert rows(session, "SELECT a FROM victim") == [{"a": 1}]
         assert stub.said().count("token asked") > asked
     assert stub.password not in stub.said()
+
+
+def test_stub_a_person_asks_with_the_token_that_holds_at_each_request(
+    databricks_stub_server: DatabricksStub,
+) -> None:
+    subject = databricks_subject(databricks_stub_server).with_settings(
+        authenticationType="databricks-oauth-user", oauthClientId="shop"
+    )
+    bare, given = replace(subject.target, secrets={}), [databricks_stub_server.password]
+
+    def renew() -> Target:
+        return replace(bare, secrets={ACCESS_TOKEN: SecretStr(given[-1])}, renew=renew)
+
+    with replace(subject, target=replace(bare, renew=renew)).session() as session:
+        assert rows(session, "SELECT a FROM victim") == [{"a": 1}]
+        given.append(SECRET)
+        with pytest.raises(DatabaseFailure) as caught:
+            session.ping()
+    assert caught.value.cause is Cause.AUTHENTICATION_FAILED
+    assert SECRET not in repr(caught.value)
+    # Without a person and without a service account there is nobody.
+    failure = failure_of(replace(subject, target=bare))
+    assert (failure.stage, failure.cause) == (Stage.SETTINGS, Cause.SETTINGS_INVALID)
 
 
 def test_stub_a_service_principal_that_is_not_known(

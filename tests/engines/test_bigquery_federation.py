@@ -4,6 +4,7 @@ stubs after their references, so every test here has `stub` in its name."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from dragoman.dialects.base import Target
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.dialects.user_grants import ACCESS_TOKEN
+from dragoman.secret import SecretStr
 from tests.engines.conformance import rows
 from tests.engines.support.bigquery import (
     API,
@@ -92,6 +95,25 @@ def test_stub_a_service_account_is_impersonated(
         session.ping()
     assert {host for host, _ in network.dialled} == {API, STS, IAM}
     assert bigquery_emulator.exchanged[-1]["bearer"] == "Bearer federated"
+
+
+def test_stub_a_person_asks_with_their_own_token(bigquery_emulator: BigQuery) -> None:
+    """The emulator takes any token; what is asked of Google is shown by who is dialled."""
+    asked: list[str] = []
+    bare = target(authenticationType="bigquery-oauth-user")
+
+    def renew() -> Target:
+        asked.append("access-of-ann")
+        return replace(bare, secrets={ACCESS_TOKEN: SecretStr(asked[-1])}, renew=renew)
+
+    network = bigquery_emulator.network()
+    with bigquery_emulator.session(replace(bare, renew=renew), network) as session:
+        assert rows(session, "SELECT 1 AS one") == [{"one": 1}]
+        sent: dict[str, str] = {}
+        session._client._http.credentials.apply(sent)  # type: ignore[attr-defined]
+    assert sent == {"authorization": "Bearer access-of-ann"}
+    assert {host for host, _ in network.dialled} == {API}
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from dragoman.dialects.catalog import CatalogFilter, ForeignKey, TableKind
 from dragoman.dialects.diagnosis import Status, diagnose
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import TlsPolicy
+from dragoman.dialects.user_grants import ACCESS_TOKEN
 from dragoman.secret import SecretStr
 from tests.engines.conformance import rows, until
 from tests.engines.support.snowflake import (
@@ -348,6 +349,45 @@ def test_oauth_of_users_needs_a_service_account(front: Snowflake) -> None:
     assert (failure.stage, failure.cause) == (Stage.SETTINGS, Cause.SETTINGS_INVALID)
     with front.session(replace(front.target, settings=settings)) as session:
         session.ping()
+
+
+def test_a_person_signs_in_with_their_own_token_stub(front: Snowflake) -> None:
+    front.change(oauth=["access-of-ann"])
+    given = ["access-of-ann"]
+    settings = {**front.target.settings, "authenticationType": "snowflake-oauth-user"}
+    bare = Target("snowflake", settings, {})
+
+    def renew() -> Target:
+        return replace(bare, secrets={ACCESS_TOKEN: SecretStr(given[-1])}, renew=renew)
+
+    with front.session(replace(bare, renew=renew)) as session:
+        assert rows(session, "SELECT 1 AS a") == [{"A": 1}]
+    login = front.state()["logins"][-1]
+    assert (login["AUTHENTICATOR"], login["PASSWORD_SENT"]) == ("OAUTH", False)
+    # The token says who it is; the service account's name would contradict it.
+    assert not login["LOGIN_NAME"]
+    given.append("canary-of-a-token")
+    failure = failure_of(front, replace(bare, renew=renew))
+    assert (failure.stage, failure.cause) == (Stage.AUTHENTICATION, Cause.AUTHENTICATION_FAILED)
+    assert "canary" not in repr(failure)
+
+
+def test_where_people_sign_in(front: Snowflake) -> None:
+    settings = {**front.target.settings, "authenticationType": "snowflake-oauth-user"}
+    dialect = registry.get("snowflake")
+    own = dialect.user_grant(replace(front.target, settings=settings))
+    assert own
+    assert own.authorize_url == f"https://{ACCOUNT_HOST}/oauth/authorize"
+    assert own.token_url == f"https://{ACCOUNT_HOST}/oauth/token-request"
+    entra = {
+        "authenticationType": "snowflake-external-oauth-user",
+        "externalOauthAudience": "api://shop",
+        "externalOauthTokenUrl": "https://login.microsoftonline.com/t/oauth2/v2.0/token",
+    }
+    other = dialect.user_grant(replace(front.target, settings={**settings, **entra}))
+    assert other
+    assert (other.scope, other.extra) == ("api://shop/session:role-any offline_access", {})
+    assert dialect.user_grant(front.target) is None
 
 
 def test_an_unknown_database_stub(front: Snowflake) -> None:

@@ -181,6 +181,8 @@ def from_failure(failure: DatabaseFailure) -> ApiError:
         extra["fix"] = failure.fix
     if failure.cause in _OURS:
         return RequestTimeout(failure.message, extra=extra)
+    if failure.cause is Cause.SIGN_IN_NEEDED:
+        return Forbidden(failure.message, extra=extra)
     if failure.cause is Cause.TOO_MANY_CONNECTIONS:
         return Unavailable(failure.message, extra=extra, headers={"Retry-After": "5"})
     if failure.cause in _GONE or failure.stage not in (Stage.QUERY, Stage.SETTINGS):

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
-from dragoman.connections import environments, secrets, service
+from dragoman.connections import environments, personal, secrets, service
 from dragoman.connections.schemas import DiagnosedStage, DiagnosisAnswer
 from dragoman.dialects import registry
 from dragoman.dialects.base import Dialect, SessionOptions, Target
@@ -22,16 +22,24 @@ from dragoman.house import House
 from dragoman.store import UnitOfWork
 
 T = TypeVar("T")
+# With one of them a connection signs in without anybody's help.
+_OF_A_SERVICE: Final = frozenset({"passwordUnencrypted", "privateKey"})
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A database that may be dialled now. `version` changes whenever the connection does."""
+    """A database that may be dialled now. `version` changes whenever the connection does.
+
+    `person`: who signs in for themselves, and `grant` which sign-in of theirs; both are empty where
+    the connection's own secrets are used.
+    """
 
     connection_id: str
     version: int
     dialect: Dialect
     target: Target
+    person: str = ""
+    grant: str = ""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -41,10 +49,19 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A connection that the principal may use, its secrets still sealed."""
+    """A connection that the principal may use, its secrets still sealed.
+
+    `held`: what the principal signs in with; None where that is what the connection has.
+    """
 
     connection: service.Connection
     secrets: Sequence[secrets.Kept]
+    held: personal.Held | None = None
+
+    @property
+    def whose(self) -> str:
+        """Whose rights in the database count, since which sign-in; empty for everybody's."""
+        return f"{self.held.user_id}:{self.held.grant_id}" if self.held else ""
 
 
 def locate(
@@ -60,19 +77,24 @@ def locate(
 def located(unit: UnitOfWork, principal: Principal, connection: service.Connection) -> Located:
     """As `locate`, for a connection that the principal may use. Raises as `environments.choose`."""
     chosen = environments.choose(unit, principal, connection)
-    return Located(chosen, secrets.kept(unit, chosen.id))
+    held = personal.held(unit, principal, chosen)
+    return Located(chosen, secrets.kept(unit, chosen.id), held)
 
 
 def locate_itself(
     unit: UnitOfWork, principal: Principal, connection_id: str, permission: Permission
 ) -> Located:
-    """The connection itself, whatever environment the principal has. Raises as `service.get`.
+    """The connection itself, whatever environment the principal has, as the connection's own
+    identity or, where it has none, as the principal. Raises as `service.get`.
 
     Connection and secrets come from one unit of work: read apart, a change between the two would
     leave secrets that do not open.
     """
     found = service.get(unit, principal, connection_id, permission)
-    return Located(found, secrets.kept(unit, found.id))
+    kept = secrets.kept(unit, found.id)
+    serves_all = any(each.property in _OF_A_SERVICE for each in kept)
+    held = None if serves_all else personal.held(unit, principal, found)
+    return Located(found, kept, held)
 
 
 def opened(house: House, located: Located) -> Destination:
@@ -85,7 +107,11 @@ def opened(house: House, located: Located) -> Destination:
         located.secrets, house.vault, house.settings, found.id, found.settings
     )
     target = Target(found.dialect, found.settings, revealed)
-    return Destination(found.id, found.version, registry.get(found.dialect), target)
+    dialect, mine = registry.get(found.dialect), located.held
+    if mine is None:
+        return Destination(found.id, found.version, dialect, target)
+    own = personal.target(house, found, mine, target)
+    return Destination(found.id, found.version, dialect, own, mine.user_id, mine.grant_id or "")
 
 
 async def opened_aside(house: House, located: Located) -> Destination:

@@ -14,7 +14,7 @@ from dragoman.access.policy import Permission, Rights, Thing, Verdict, judge, ri
 from dragoman.access.principal import Principal
 from dragoman.access.roles import Role
 from dragoman.api.errors import BadRequest, Conflict, Forbidden, Gone, NotFound
-from dragoman.connections import listing, secrets
+from dragoman.connections import listing, personal, secrets
 from dragoman.connections.events import Event, announce
 from dragoman.connections.listing import reached
 from dragoman.connections.records import (
@@ -143,6 +143,7 @@ def delete(unit: UnitOfWork, principal: Principal, connection_id: str) -> None:
     if unit.db.execute(update(table).where(mine).values(values)).rowcount == 0:
         raise Gone("Connection already archived")
     secrets.wipe(unit, connection_id)
+    personal.forget(unit, connection_id)
     jobs.cancel(unit, connection_id, "The connection was deleted.")
     audit.record(unit, principal, "connection.delete", ("connection", connection_id))
     _tell(unit, principal, connection_id, Event.DELETED)

@@ -11,7 +11,8 @@ from typing import Final
 
 from dragoman.api.errors import Unavailable, from_failure
 from dragoman.connections.dialling import Destination, session_options
-from dragoman.dialects.base import Session, SessionOptions, Target
+from dragoman.connections.personal import refused_by_database
+from dragoman.dialects.base import Session, SessionOptions
 from dragoman.dialects.bounded import TooLate, within
 from dragoman.dialects.breaker import CircuitOpen
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
@@ -43,7 +44,7 @@ def leased(
     the circuit of the connection is open, and when the server is stopping.
     """
     options = session_options(house, destination.settings, zone)
-    owner = (destination.connection_id, destination.version, identity(destination.target))
+    owner = (destination.connection_id, destination.version, identity(destination))
     lease = house.sessions.lease(
         owner,
         lambda: _open(house, destination, options),
@@ -66,14 +67,17 @@ def leased(
         yield session
 
 
-def identity(target: Target) -> bytes:
-    """As whom a session signs in, so that a secret that was rotated outside opens new sessions.
+def identity(destination: Destination) -> bytes:
+    """As whom a session signs in, so that a secret that was rotated outside opens new sessions, and
+    nobody gets a session of somebody else. A person's token may be renewed meanwhile.
 
     A keyed hash: the pool holds no secret, and the key ends with the process.
     """
     told = hmac.new(_KEY, digestmod="sha256")
-    for name in sorted(target.secrets):
-        for part in (name, target.secrets[name].reveal()):
+    secrets = destination.target.secrets
+    revealed = [(name, secrets[name].reveal()) for name in sorted(secrets)]
+    for pair in (*revealed, (destination.person, destination.grant)):
+        for part in pair:
             data = part.encode(errors="surrogatepass")
             told.update(len(data).to_bytes(8, "big") + data)
     return told.digest()
@@ -93,8 +97,10 @@ def circuit_open(refused: CircuitOpen) -> Unavailable:
 
 def _open(house: House, where: Destination, options: SessionOptions) -> Session:
     name = where.dialect.declaration.name
-    version = (where.version, identity(where.target))
-    with house.circuits.attempt(where.connection_id, version, name):
+    version = (where.version, identity(where))
+    # What fails for one person says nothing of the others.
+    circuit = f"{where.connection_id}:{where.person}" if where.person else where.connection_id
+    with house.circuits.attempt(circuit, version, name):
         try:
             session = within(
                 OPEN_SECONDS,
@@ -104,8 +110,10 @@ def _open(house: House, where: Destination, options: SessionOptions) -> Session:
         except TooLate:
             metrics.CONNECTS.labels(name, "failed").inc()
             raise _hung() from None
-        except DatabaseFailure:
+        except DatabaseFailure as failure:
             metrics.CONNECTS.labels(name, "failed").inc()
+            if where.person and failure.cause is Cause.AUTHENTICATION_FAILED:
+                raise refused_by_database(house, where.connection_id, failure) from None
             raise
     metrics.CONNECTS.labels(name, "opened").inc()
     return session

@@ -60,3 +60,17 @@ connection_environments = Table(
     Column("attribute_values", Text, nullable=False),  # JSON array of text
     Column("created_at", Time, nullable=False),
 )
+
+# What a person allowed at the provider of a database that everybody signs in to for themselves.
+connection_user_tokens = Table(
+    "connection_user_tokens",
+    metadata,
+    Column("connection_id", Id, ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("grant_id", Id, nullable=False),  # another one each time that the person signs in
+    Column("value", Text, nullable=False),  # sealed JSON
+    Column("key_id", String(16), nullable=False),
+    Column("signed_in_at", Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
+    sqlite_with_rowid=False,
+)

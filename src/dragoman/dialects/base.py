@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dragoman.dialects.minting import Minter
     from dragoman.dialects.network import Address, Network, TlsPolicy
+    from dragoman.dialects.user_grants import UserGrant
     from dragoman.dialects.validation import Draft
 
 
@@ -181,7 +182,8 @@ def _defaults(declaration: Declaration) -> Mapping[str, Value]:
 class Target:
     """Where to connect and as whom: settings by wire name with defaults, secrets resolved.
 
-    `renew`: set where the password is minted at sign-in; gives this target with one that holds.
+    `renew`: set where the password is minted at sign-in, or a person's token is kept elsewhere;
+    gives this target with one that holds.
     """
 
     dialect: str
@@ -358,6 +360,10 @@ class Dialect(ABC):
 
     def minter(self, target: Target) -> Minter | None:
         """What makes the password at each sign-in; None where a stored one is used."""
+        return None
+
+    def user_grant(self, target: Target) -> UserGrant | None:
+        """Where each person signs in for themselves; None where one identity serves all."""
         return None
 
     def network_address(self, target: Target) -> tuple[str, int] | None:

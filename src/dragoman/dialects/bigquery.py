@@ -23,11 +23,15 @@ from dragoman.dialects.features import Feature
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
 from dragoman.dialects.spelling import INSTANT, Spelling
 from dragoman.dialects.tls_rule import agreed
+from dragoman.dialects.user_grants import UserGrant
 from dragoman.dialects.values import BadValue
 
 if TYPE_CHECKING:
     from dragoman.dialects.validation import Draft
 
+_USERS, _USERS_BYO = "bigquery-oauth-user", "bigquery-byo-oauth-user"
+_AUTHORIZE = "https://accounts.google.com/o/oauth2/v2/auth"
+SCOPE = "https://www.googleapis.com/auth/bigquery"
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _AUDIENCE = re.compile(
     r"//iam\.googleapis\.com/projects/[^/\s]+/locations/[^/\s]+"
@@ -76,13 +80,13 @@ class BigQuery(Dialect):
                 optional=("wifServiceAccountEmail",),
             ),
             Authentication(
-                "bigquery-oauth-user",
+                _USERS,
                 "OAuth of each user",
                 ("database",),
                 optional=("passwordUnencrypted", "username"),
             ),
             Authentication(
-                "bigquery-byo-oauth-user",
+                _USERS_BYO,
                 "OAuth of each user with your own client",
                 ("database", "oauthClientId", "oauthClientSecretUnencrypted"),
                 optional=("passwordUnencrypted", "username"),
@@ -110,7 +114,10 @@ class BigQuery(Dialect):
             "`database` is the project; a schema is a dataset; other catalogs are other projects.",
             "Only keys of type service_account are taken: others can read files or run programs.",
             "Federation takes the machine's token that GOOGLE_APPLICATION_CREDENTIALS leads to.",
-            "Users' own sign-in cannot be dialled yet; a service account sent along is used.",
+            "With OAuth of each user everybody asks with their own token; a service account that "
+            "is sent along reads the catalog.",
+            "`bigquery-oauth-user` takes the client that the operator registered with Google "
+            "(DRAGOMAN_GOOGLE_CLIENT_ID, DRAGOMAN_GOOGLE_CLIENT_SECRET).",
             "Each statement is tried by a free dry run first, which also tells whether it reads.",
         ),
     )
@@ -140,6 +147,16 @@ class BigQuery(Dialect):
     ) -> str:
         """Verify the server; plain text is never spoken. See `Dialect.starttls`."""
         return agreed(probe_tls(sock, address.host, policy, timeout=timeout))
+
+    def user_grant(self, target: Target) -> UserGrant | None:
+        """Google Cloud documentation, "Using OAuth 2.0 for web server applications"."""
+        way = target.text("authenticationType")
+        if way not in (_USERS, _USERS_BYO):
+            return None
+        # Without both Google gives no refresh token, or none the second time.
+        lasting = {"access_type": "offline", "prompt": "consent"}
+        client = "google" if way == _USERS else ""
+        return UserGrant(_AUTHORIZE, TOKEN_URI, SCOPE, lasting, client)
 
     def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
         """Open a session; see `Dialect.connect`."""

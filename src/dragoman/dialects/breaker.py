@@ -29,6 +29,7 @@ _NOT_COUNTED: Final = frozenset(
         Cause.NOT_LIVE,
         Cause.ADDRESS_DENIED,
         Cause.CANCELLED,
+        Cause.SIGN_IN_NEEDED,
     }
 )
 

@@ -22,11 +22,13 @@ from dragoman.dialects.hosts import check_host
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
 from dragoman.dialects.spelling import Spelling
 from dragoman.dialects.tls_rule import agreed
+from dragoman.dialects.user_grants import UserGrant
 from dragoman.dialects.values import BadValue
 
 if TYPE_CHECKING:
     from dragoman.dialects.validation import Draft
 
+_USERS = "databricks-oauth-user"
 _PATH = re.compile(r"(?:/[A-Za-z0-9_.-]+)+/?")
 
 
@@ -62,7 +64,7 @@ class Databricks(Dialect):
                 ("oauthClientId", "oauthClientSecretUnencrypted"),
             ),
             Authentication(
-                "databricks-oauth-user",
+                _USERS,
                 "OAuth of each user",
                 ("oauthClientId", "oauthClientSecretUnencrypted"),
                 optional=("username", "passwordUnencrypted"),
@@ -144,6 +146,13 @@ class Databricks(Dialect):
     ) -> str:
         """Verify the workspace; see `Dialect.starttls`."""
         return agreed(probe_tls(sock, address.host, policy, timeout=timeout))
+
+    def user_grant(self, target: Target) -> UserGrant | None:
+        """Databricks documentation, "Authorize user access to Databricks with OAuth"."""
+        if target.text("authenticationType") != _USERS:
+            return None
+        base = f"https://{target.host}/oidc/v1"
+        return UserGrant(f"{base}/authorize", f"{base}/token", "all-apis offline_access")
 
     def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
         """Open a session; see `Dialect.connect`."""

@@ -92,6 +92,11 @@ EXPLANATIONS: Final[Mapping[Cause, Explanation]] = MappingProxyType(
             "The user is unknown, or the password, key or token is wrong or has ended.",
             "Check user and secret, and that this user may sign in from this server's address.",
         ),
+        Cause.SIGN_IN_NEEDED: Explanation(
+            Stage.AUTHENTICATION,
+            "Everybody signs in to this database for themselves: you have not, or it has ended.",
+            "Open /connections/{id}/sign-in of this server in the browser, and allow it there.",
+        ),
         Cause.TOO_MANY_CONNECTIONS: Explanation(
             Stage.AUTHENTICATION,
             "The database takes no more connections just now.",

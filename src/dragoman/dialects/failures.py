@@ -40,6 +40,7 @@ class Cause(StrEnum):
     TLS_UNTRUSTED = "tls_untrusted"
     TLS_HOSTNAME = "tls_hostname"
     AUTHENTICATION_FAILED = "authentication_failed"
+    SIGN_IN_NEEDED = "sign_in_needed"
     DATABASE_NOT_FOUND = "database_not_found"
     SCHEMA_NOT_FOUND = "schema_not_found"
     PERMISSION_DENIED = "permission_denied"

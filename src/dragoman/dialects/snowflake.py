@@ -24,6 +24,7 @@ from dragoman.dialects.hosts import check_host
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy, probe_tls
 from dragoman.dialects.spelling import INSTANT, Spelling
 from dragoman.dialects.tls_rule import agreed
+from dragoman.dialects.user_grants import UserGrant
 from dragoman.dialects.values import BadValue
 from dragoman.secret import SecretStr
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9][A-Za-z0-9-]*){0,3}")
 _SUFFIX = re.compile(r"\.snowflakecomputing\.(com|cn)\.?", re.IGNORECASE)
+_OWN, _EXTERNAL = "snowflake-oauth-user", "snowflake-external-oauth-user"
+# Microsoft's provider names the audience in front of each scope and takes no `audience`.
+_ENTRA = re.compile(r"https://login\.(?:microsoftonline\.(?:com|us)|partner\.microsoftonline\.cn)/")
+_ANY_ROLE = "session:role-any"
 _OAUTH_ADVICE = {
     "username": "Without a service account (username and password or privateKey) the schema "
     "cannot be refreshed: each user signs in for their own queries only.",
@@ -70,14 +75,14 @@ class Snowflake(Dialect):
                 optional=("passwordUnencrypted",),
             ),
             Authentication(
-                "snowflake-oauth-user",
+                _OWN,
                 "OAuth of each user",
                 ("oauthClientId", "oauthClientSecretUnencrypted"),
                 optional=("username", "passwordUnencrypted", "privateKey"),
                 advises=_OAUTH_ADVICE,
             ),
             Authentication(
-                "snowflake-external-oauth-user",
+                _EXTERNAL,
                 "OAuth of each user at an external provider",
                 (
                     "oauthClientId",
@@ -123,7 +128,8 @@ class Snowflake(Dialect):
             "`host` is the account identifier alone: myaccount, or myorg-myaccount.",
             "Snowflake has no read-only session: statements are checked here, and the role should "
             "have SELECT only.",
-            "Users cannot sign in with OAuth of their own yet; the service account serves all.",
+            "With OAuth of each user everybody asks with their own token; the service account "
+            "(username with key or password) reads the catalog.",
             "Timestamps and times arrive in microseconds; further digits are cut off.",
         ),
     )
@@ -167,9 +173,19 @@ class Snowflake(Dialect):
         """Verify the server; plain text is never spoken. See `Dialect.starttls`."""
         return agreed(probe_tls(sock, address.host, policy, timeout=timeout))
 
+    def user_grant(self, target: Target) -> UserGrant | None:
+        """Snowflake's own endpoints, or those of the provider that the account trusts."""
+        way = target.text("authenticationType")
+        if way == _OWN:
+            address = self.network_address(target)
+            base = f"https://{address[0]}/oauth" if address else ""
+            return UserGrant(f"{base}/authorize", f"{base}/token-request", "refresh_token")
+        return _external(target) if way == _EXTERNAL else None
+
     def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
         """Open a session; see `Dialect.connect`."""
         self.declaration.driver.require()
+        target = target.current()
         from dragoman.dialects.adapters.snowflake.session import SnowflakeSession
 
         address = self.network_address(target)
@@ -179,6 +195,17 @@ class Snowflake(Dialect):
     def default_schema(self, settings: Mapping[str, Any]) -> str:
         """See `Dialect.default_schema`."""
         return super().default_schema(settings) or "PUBLIC"
+
+
+def _external(target: Target) -> UserGrant:
+    """Source: Snowflake documentation, "External OAuth overview" (scopes), "Configure Microsoft
+    Entra ID for External OAuth"."""
+    audience, url = target.text("externalOauthAudience"), target.text("externalOauthTokenUrl")
+    entra = _ENTRA.match(url) is not None
+    scope = f"{audience}/{_ANY_ROLE}" if entra else _ANY_ROLE
+    extra = {} if entra else {"audience": audience}
+    authorize = target.text("externalOauthAuthorizationUrl")
+    return UserGrant(authorize, url, f"{scope} offline_access", extra)
 
 
 def _check_account(draft: Draft) -> None:

@@ -94,7 +94,11 @@ def _document(call: Call, ask: Ask) -> Format | None:
 async def _job(call: Call, ask: Ask, planned: Planned) -> Job:
     """The job of the question: of a kept result, of an equal question under way, or a new one."""
     connection = planned.located.connection
-    key = key_of(connection.id, connection.version, planned.sql, planned.columns, _after(planned))
+    # What the database shows to one person it may hide from the next.
+    key = key_of(
+        *(connection.id, connection.version, planned.located.whose),
+        *(planned.sql, planned.columns, _after(planned)),
+    )
     house, principal = call.house, call.principal
     keep = ask.cache is not CacheMode.OFF and planned.max_age > 0
     use = ask.cache is CacheMode.USE

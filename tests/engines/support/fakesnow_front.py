@@ -70,6 +70,7 @@ async def body_of(request: Request) -> dict[str, Any]:
 async def login(request: Request) -> Response:
     data = (await body_of(request))["data"]
     seen = {key: data.get(key) for key in ("LOGIN_NAME", "ACCOUNT_NAME", "AUTHENTICATOR")}
+    seen["PASSWORD_SENT"] = "PASSWORD" in data
     seen |= {"SESSION_PARAMETERS": data.get("SESSION_PARAMETERS"), "HOST": request.url.hostname}
     seen |= {"QUERY": dict(request.query_params), "CLIENT": data.get("CLIENT_ENVIRONMENT")}
     LOGINS.append(seen)
@@ -78,6 +79,9 @@ async def login(request: Request) -> Response:
     if data.get("AUTHENTICATOR") == "SNOWFLAKE_JWT":
         if not token_is_right(data):
             return refused("390144", "JWT token is invalid. [8b2f1c]")
+    elif data.get("AUTHENTICATOR") == "OAUTH":
+        if data.get("TOKEN") not in SETTINGS.get("oauth", ()):
+            return refused("390303", "Invalid OAuth access token. [8b2f1c]")
     elif (data.get("LOGIN_NAME"), data.get("PASSWORD")) != tuple(SETTINGS["login"]):
         return refused("390100", "Incorrect username or password was specified.")
     if request.query_params.get("databaseName", "SHOP").upper() not in SETTINGS["databases"]:

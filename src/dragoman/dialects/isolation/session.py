@@ -53,7 +53,7 @@ class WorkerSession(Session):
                 kind="open",
                 path=sys.path,
                 dialect=_place(dialect),
-                target=plain.from_target(target),
+                target=plain.from_target(target.current()),
                 options=plain.from_options(options),
                 tls=plain.from_tls(network.tls),
             )

@@ -13,7 +13,7 @@ from dragoman.store.busy import told
 from dragoman.store.engine import Store
 
 # The newest revision in `versions/`; a test holds the two together.
-HEAD = "0018"
+HEAD = "0019"
 
 
 class NewerStore(Exception):

@@ -7,17 +7,21 @@ reference: jobs".
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from dragoman.dialects.adapters.bigquery import errors, federation
 from dragoman.dialects.adapters.https import Door, Interrupted, guard
 from dragoman.dialects.base import Target
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.dialects.user_grants import ACCESS_TOKEN, signs_in_a_person
 
 API_HOST: Final = "bigquery.googleapis.com"
 TOKEN_URI: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _SCOPE: Final = "https://www.googleapis.com/auth/bigquery"
 _RETRY_SECONDS: Final = 5.0
+# The library asks again some four minutes before that.
+_ASKED_AGAIN: Final = timedelta(minutes=10)
 
 
 def sign_in(target: Target, door: Door, seconds: float) -> Any:
@@ -47,11 +51,26 @@ def retry() -> Any:
 def _credentials(target: Target) -> Any:
     if target.text("authenticationType") == federation.WAY:
         return federation.credentials(target, _SCOPE)
+    if signs_in_a_person(target):
+        return _of_a_person(target)
     key = _key(target)
     from google.oauth2 import service_account
 
     made: Any = service_account.Credentials.from_service_account_info(key, scopes=[_SCOPE])
     return made.with_always_use_jwt_access(False)
+
+
+def _of_a_person(target: Target) -> Any:
+    """The person's token, and each few minutes the one that holds then."""
+    from google.oauth2.credentials import Credentials
+
+    def renewed(_request: Any, **_: Any) -> tuple[str, datetime]:
+        token = target.current().secrets[ACCESS_TOKEN].reveal()
+        # Google's library has times in UTC without a zone.
+        return token, datetime.now(UTC).replace(tzinfo=None) + _ASKED_AGAIN
+
+    made: Any = Credentials(None, refresh_handler=renewed, scopes=[_SCOPE])  # type: ignore[no-untyped-call]
+    return made
 
 
 def _client(target: Target, credentials: Any, door: Door) -> Any:
@@ -81,8 +100,8 @@ def _key(target: Target) -> dict[str, str]:
     if not text:
         raise _settings(
             "There is no service account's key to sign in with.",
-            "Send the JSON key as passwordUnencrypted; users' own sign-in does not work in this "
-            "version.",
+            "Send the JSON key as passwordUnencrypted. Where each user signs in for themselves, "
+            "it serves what nobody asks for, the catalog's refresh for one.",
         )
     try:
         found = json.loads(text)

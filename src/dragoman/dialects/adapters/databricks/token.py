@@ -1,4 +1,5 @@
-"""Who asks: a token that a person made, or one that a service principal fetches and renews.
+"""Who asks: a token that a person made, one that a service principal fetches and renews, or that of
+whoever signed in for themselves.
 
 Tokens live in memory only.
 Source: Databricks documentation, "Authorize service principal access to Databricks with OAuth".
@@ -16,11 +17,13 @@ from urllib.parse import urlencode
 from dragoman.dialects.adapters.databricks.transport import Refused, Web
 from dragoman.dialects.base import Target
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.dialects.user_grants import ACCESS_TOKEN, signs_in_a_person
 from dragoman.secret import SecretStr
 
 _PATH: Final = "/oidc/v1/token"
 _EARLY_SECONDS: Final = 120.0
 MACHINE: Final = "databricks-oauth-m2m"
+USERS: Final = "databricks-oauth-user"
 
 
 class Tokens:
@@ -32,7 +35,7 @@ class Tokens:
         self._seconds = seconds
         self._machine = (
             target.text("authenticationType") == MACHINE
-            or not target.password.reveal()
+            or (not target.password.reveal() and target.text("authenticationType") != USERS)
             or bool(target.settings.get("useMachineAuth"))
         )
         self._token = target.password
@@ -41,6 +44,11 @@ class Tokens:
 
     def authorization(self) -> str:
         """`Bearer …`. Raises `DatabaseFailure` (authentication), or what the web raises."""
+        if signs_in_a_person(self._target):
+            # A person's own: whoever keeps it sees to it that it holds.
+            return f"Bearer {self._target.current().secrets[ACCESS_TOKEN].reveal()}"
+        if not self._machine and not self._token.reveal():
+            raise _nobody()
         with self._lock:
             if self._machine and time.monotonic() >= self._until:
                 self._fetch()
@@ -74,6 +82,16 @@ def _read(answer: bytes) -> tuple[str, float]:
             "The host answers, but gives no token as a Databricks workspace does.",
             "Check the workspace's host; the account console is none.",
         ) from None
+
+
+def _nobody() -> DatabaseFailure:
+    return DatabaseFailure(
+        Stage.SETTINGS,
+        Cause.SETTINGS_INVALID,
+        "There is nothing to sign in with: no token of a service account.",
+        "Where nobody signs in for themselves, the catalog's refresh for one, it is needed: send "
+        "it as passwordUnencrypted.",
+    )
 
 
 def _not_accepted(status: int) -> DatabaseFailure:

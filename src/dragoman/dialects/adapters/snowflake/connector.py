@@ -20,6 +20,7 @@ from dragoman.dialects.adapters.snowflake import errors
 from dragoman.dialects.adapters.snowflake.wire import session_manager
 from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.dialects.user_grants import ACCESS_TOKEN
 
 # The server stops the statement first; these are for when it does not.
 GRACE_SECONDS: Final = 15.0
@@ -37,7 +38,7 @@ def sign_in(target: Target, host: str, door: Door, options: SessionOptions) -> A
                 host=host,
                 port=443,
                 protocol="https",
-                user=target.username,
+                user="" if ACCESS_TOKEN in target.secrets else target.username,
                 database=target.database or None,
                 warehouse=target.text("warehouse") or None,
                 application="dragoman",
@@ -84,7 +85,10 @@ def _parameters(options: SessionOptions) -> dict[str, Any]:
 
 
 def _credential(target: Target) -> dict[str, Any]:
-    """The key where there is one, or the password. Users' own OAuth has no password to give."""
+    """The person's token, the key where there is one, or the password."""
+    token = target.secrets.get(ACCESS_TOKEN)
+    if token is not None:
+        return {"authenticator": "OAUTH", "token": token.reveal()}
     key = target.secrets.get("privateKey")
     if key is not None and key.reveal():
         return {"authenticator": "SNOWFLAKE_JWT", "private_key": _opened(target)}
@@ -94,8 +98,8 @@ def _credential(target: Target) -> dict[str, Any]:
         Stage.SETTINGS,
         Cause.SETTINGS_INVALID,
         "There is nothing to sign in with: neither a private key nor a password.",
-        "Users cannot sign in with OAuth of their own in this version: give a service account "
-        "(username with privateKey or passwordUnencrypted).",
+        "Where nobody signs in for themselves, the catalog's refresh for one, a service account "
+        "is needed (username with privateKey or passwordUnencrypted).",
     )
 
 

@@ -37,6 +37,8 @@ _SIGN_IN: Final[dict[int, Cause]] = {
     390101: Cause.AUTHENTICATION_FAILED,
     390102: Cause.AUTHENTICATION_FAILED,
     390144: Cause.AUTHENTICATION_FAILED,
+    390303: Cause.AUTHENTICATION_FAILED,  # a person's token is invalid; the next: has ended
+    390318: Cause.AUTHENTICATION_FAILED,
     390201: Cause.DATABASE_NOT_FOUND,
     390422: Cause.PERMISSION_DENIED,
 }
