@@ -47,6 +47,8 @@ MACHINES: dict[str, dict[str, Any]] = {
     "postgres": {"region": "us-east-1"},
     "mysql": {"host": "shop.abc123.eu-west-1.rds.amazonaws.com"},
     "mariadb": {"host": "shop.abc123.rds.cn-north-1.amazonaws.com.cn"},
+    "mssql": {"host": "shop.database.windows.net"},
+    "fabric": {"host": "abcd1234.datawarehouse.fabric.microsoft.com"},
     "redshift": {"host": "cluster-1.abc123.us-east-1.redshift.amazonaws.com"},
 }
 
@@ -82,7 +84,7 @@ def test_the_dialects_are_those_of_the_contract_and_duckdb() -> None:
 def test_every_property_is_used_by_some_dialect() -> None:
     for name in PROPERTIES:
         assert any(declaration(d).use(name) for d in registry.names()), name
-    assert len(PROPERTIES) == 41
+    assert len(PROPERTIES) == 42
 
 
 def test_whatever_sounds_secret_is_one() -> None:
@@ -106,7 +108,8 @@ def test_who_uses_what_is_as_the_contract_says() -> None:
     assert users("region") == {"bigquery", "athena"} | rds
     assert users("maxBillingBytes") == {"bigquery"}
     assert users("warehouse") == {"snowflake", "databricks"}
-    own = {"athena", "databricks"}
+    own = {"athena", "databricks"} | users("entraTenant")
+    assert users("entraTenant") == {"mssql", "fabric"}
     assert users("useMachineAuth") == own | rds | {"redshift", "databricks_lakebase"}
     assert users("hostOverride") == {"snowflake"}
     assert users("authenticationType") == {

@@ -50,6 +50,24 @@ def test_the_published_examples_are_taken(published: dict[str, Any]) -> None:
     assert draft.plain("passwordUnencrypted") == sent["passwordUnencrypted"]
 
 
+def test_entra_says_what_cannot_work() -> None:
+    sent = bodies.body("mssql", authenticationType="mssql-active-directory-service-principal")
+    assert [w.field for w in validate(sent).warnings] == ["username"]
+    named = validate({**sent, "username": "client@shop.example.test"})
+    assert named.warnings == []
+    assert validate({**sent, "entraTenant": "6f1c"}).warnings == []
+    for tenant in ("a/b", "a?b", "..", "a b"):
+        assert fields({**sent, "entraTenant": tenant}) == ["entraTenant"]
+        assert fields({**sent, "username": f"client@{tenant}"}) == ["username"]
+    untrusted = validate({**sent, "entraTenant": "t", "trustServerCertificate": True})
+    assert "trustServerCertificate" in [w.field for w in untrusted.warnings]
+    # The machine's own token goes to Microsoft's endpoints only.
+    machine = {"useMachineAuth": True, "passwordUnencrypted": None, "username": None}
+    for host in ("db.example.com", "database.windows.net", "shop.database.windows.net.example.com"):
+        assert fields(bodies.body("mssql", host=host, **machine)) == ["host"]
+    validate(bodies.body("mssql", host="Shop.Database.Windows.NET", **machine))
+
+
 def test_all_problems_are_told_at_once() -> None:
     sent = {
         "dialect": "mssql",
@@ -64,7 +82,7 @@ def test_all_problems_are_told_at_once() -> None:
     assert sorted(fields(sent)) == sorted(
         [
             "nmae", "name", "host", "port", "queryTimeoutSeconds", "systemTimezone",
-            "maxBillingBytes", "authenticationType", "database", "username", "defaultSchema",
+            "maxBillingBytes", "authenticationType", "database", "defaultSchema",
         ]
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ _MINIMAL: dict[str, dict[str, Any]] = {
     "mariadb": _SERVER,
     "motherduck": {"database": "my_db", "passwordUnencrypted": "token"},
     "mssql": {**_DATABASE, "defaultSchema": "dbo"},
-    "fabric": {**_DATABASE},
+    "fabric": {**_DATABASE, "username": "client@shop.example.test"},
     "mysql": _SERVER,
     "oracle": {**_DATABASE, "acceptsLicense": True},
     "postgres": _DATABASE,

@@ -26,18 +26,17 @@ CLIENT, SECRET = "client-of-the-connection=", "canary-of-a-client-secret"
 
 @dataclass(frozen=True)
 class Named(EgressPolicy):
-    """The real policy, but names are of servers of this test: 443 of each is a port here."""
+    """The real policy, but names are of servers of this test, each at a port here."""
 
     ports: Mapping[str, int] = field(default_factory=dict[str, int])
     dialled: list[str] = field(default_factory=list[str])
 
     def connect(self, host: str, port: int, timeout: float) -> tuple[socket.socket, Address]:
-        assert port == 443
         self.dialled.append(host)
-        return super().connect(host, self.ports[host], timeout)
+        return super().connect(host, self.ports.get(host, port), timeout)
 
     def resolve(self, host: str, port: int) -> Sequence[Address]:
-        return super().resolve(host, self.ports[host])
+        return super().resolve(host, self.ports.get(host, port))
 
 
 def named(ca_file: Path, **ports: int) -> Named:
@@ -100,9 +99,9 @@ class Provider:
 
 
 @contextlib.contextmanager
-def provider(directory: Path) -> Generator[Provider]:
+def provider(directory: Path, name: str = LOGIN) -> Generator[Provider]:
     """Runs the stub, with a certificate for its name."""
-    ca_file, pair = certificate(directory, (LOGIN,))
+    ca_file, pair = certificate(directory, (name,))
     made = Provider(0, ca_file)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(made))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

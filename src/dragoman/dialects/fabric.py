@@ -6,10 +6,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from dragoman.dialects.base import Authentication, Declaration, Driver, Proof, Use
+from dragoman.dialects import entra
+from dragoman.dialects.base import Declaration, Driver, Proof, Use
 from dragoman.dialects.mssql import MSSQL
-
-_PRINCIPAL = "mssql-active-directory-service-principal"
 
 
 class Fabric(MSSQL):
@@ -21,25 +20,22 @@ class Fabric(MSSQL):
         label="Microsoft Fabric",
         driver=Driver("mssql_python", "mssql-python", "fabric"),
         authentication=(
-            Authentication(
-                _PRINCIPAL,
-                "Entra service principal (client id as username, client secret as password)",
-                ("username", "passwordUnencrypted"),
-            ),
+            entra.PRINCIPAL,
+            entra.WORKLOAD,
         ),
         uses={
             "host": Use(required=True, hint="The SQL connection string of the endpoint."),
             "port": Use(),
             "database": Use(required=True, hint="The warehouse or lakehouse."),
-            "username": Use(required=True, hint="The client id of the service principal."),
+            "username": Use(hint="The client id of the service principal."),
             "defaultSchema": Use(default="dbo"),
-            "authenticationType": Use(default=_PRINCIPAL),
+            "authenticationType": Use(default=entra.PRINCIPAL.value),
+            **entra.USES,
         },
-        proof=Proof.DECLARED,
-        live=False,
+        proof=Proof.DRIVER,
         notes=(
             "Fabric takes service principals and users of Entra only; there are no SQL logins.",
-            "Entra sign-in can be saved, but not dialled by this version.",
+            "A token is made at each sign-in, and sent over verified TLS only.",
         ),
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from dragoman.dialects import entra
 from dragoman.dialects.base import (
     Authentication,
     Declaration,
@@ -16,11 +17,16 @@ from dragoman.dialects.base import (
     Target,
     Use,
 )
-from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.features import Feature
+from dragoman.dialects.minting import signed_in
 from dragoman.dialects.network import PROBE_SECONDS, Address, Network, TlsPolicy
 from dragoman.dialects.spelling import Spelling
 from dragoman.dialects.tls_rule import agreed, must_have_tls
+from dragoman.dialects.user_grants import ACCESS_TOKEN
+
+if TYPE_CHECKING:
+    from dragoman.dialects.minting import Minter
+    from dragoman.dialects.validation import Draft
 
 _LOGIN: Final = "mssql-sql-authentication"
 
@@ -50,25 +56,19 @@ class MSSQL(Dialect):
                 "SQL Server login",
                 ("username", "passwordUnencrypted"),
             ),
-            Authentication(
-                "mssql-active-directory-password",
-                "Entra user and password",
-                ("username", "passwordUnencrypted"),
-            ),
-            Authentication(
-                "mssql-active-directory-service-principal",
-                "Entra service principal (client id as username, client secret as password)",
-                ("username", "passwordUnencrypted"),
-            ),
+            entra.PASSWORD,
+            entra.PRINCIPAL,
+            entra.WORKLOAD,
         ),
         uses={
             "host": Use(required=True),
             "port": Use(),
             "database": Use(required=True),
-            "username": Use(required=True),
+            "username": Use(),
             "defaultSchema": Use(required=True, hint="For example dbo."),
             "authenticationType": Use(default=_LOGIN),
             "trustServerCertificate": Use(),
+            **entra.USES,
         },
         default_port=1433,
         query_timeout="client",
@@ -89,7 +89,7 @@ class MSSQL(Dialect):
             "A named instance (HOST\\INSTANCE) is not taken: give its port.",
             "SQL Server has no read-only transaction: give the user rights to read only. Each "
             "statement is checked before, and rolled back after.",
-            "Entra sign-in can be saved, but not dialled by this version.",
+            "With Entra a token is made at each sign-in, and sent over verified TLS only.",
             "A server that sends its clients to another address is not followed: in Azure set the "
             "connection policy to proxy.",
             "TLS is 1.2: the protocol up to TDS 7.4 knows no later one; strict encryption (TDS 8) "
@@ -110,8 +110,9 @@ class MSSQL(Dialect):
         from dragoman.dialects.adapters.mssql import tds
 
         if not tds.offers_tls(tds.greet(sock, timeout)):
-            return must_have_tls(address, policy)
-        verify = not target.settings.get("trustServerCertificate")
+            allowed = not entra.by_token(target)
+            return must_have_tls(address, policy, ever_allowed=allowed)
+        verify = tds.verifies(target)
         secured, carried = tds.start_tls(sock, address.host, policy, verify, timeout)
         with carried:
             if verify:
@@ -120,15 +121,40 @@ class MSSQL(Dialect):
             secured.close()
             return f"{version}, certificate not verified"
 
+    def choose_authentication(self, draft: Draft) -> Authentication | None:
+        """This server's identity, where it is asked for, whatever `authenticationType` says."""
+        return (
+            entra.WORKLOAD
+            if draft.settings.get(entra.MACHINE)
+            else super().choose_authentication(draft)
+        )
+
+    def check(self, draft: Draft) -> None:
+        """See `entra.check`."""
+        entra.check(draft, untrusted=self.declaration.use("trustServerCertificate") is not None)
+
+    def minter(self, target: Target) -> Minter | None:
+        """See `Dialect.minter`."""
+        if not entra.by_token(target):
+            return None
+        from dragoman.dialects.adapters.mssql.entra import EntraToken
+
+        return EntraToken(target)
+
+    def open_session(self, target: Target, network: Network, options: SessionOptions) -> Session:
+        """See `Dialect.open_session`. Tokens are made here, not in the driver's process, which gets
+        no other secret beside one."""
+
+        def opened(given: Target) -> Session:
+            now = given.current()
+            if given.renew is not None:
+                now = Target(now.dialect, now.settings, {ACCESS_TOKEN: now.password})
+            return super(MSSQL, self).open_session(now, network, options)
+
+        return signed_in(self.minter(target), target, network, options, opened)
+
     def connect(self, target: Target, network: Network, options: SessionOptions) -> Session:
-        """Open a session; see `Dialect.connect`."""
-        if target.text("authenticationType") not in ("", _LOGIN):
-            raise DatabaseFailure(
-                Stage.AUTHENTICATION,
-                Cause.NOT_LIVE,
-                "This version signs in to SQL Server with SQL Server logins only.",
-                f"Set authenticationType to {_LOGIN}, with a login of the server.",
-            )
+        """Open a session; see `Dialect.connect`. By Entra the target has its token already."""
         self.declaration.driver.require()
         from dragoman.dialects.adapters.mssql.session import MSSQLSession
 

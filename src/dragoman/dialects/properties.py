@@ -1,8 +1,8 @@
 """The properties of a connection: one catalogue, from which all else is derived.
 
 Source: the "Create connection" operation (35 properties) and the four that later versions of the
-contract add; `workspaceHost` and `databaseInstance` are our own. A dialect's file says which of
-them it uses and how (`base.Use`).
+contract add; `workspaceHost`, `databaseInstance` and `entraTenant` are our own. A dialect's
+file says which of them it uses and how (`base.Use`).
 """
 
 from __future__ import annotations
@@ -288,6 +288,13 @@ _ALL: tuple[Property, ...] = (
         "The database instance, by its name in the workspace.",
         destination=True,
         example="shop",
+    ),
+    Property(
+        "entraTenant",
+        Kind.TEXT,
+        "The Microsoft Entra tenant that user or service principal belong to.",
+        destination=True,
+        example="example.onmicrosoft.com",
     ),
 )
 

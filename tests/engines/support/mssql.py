@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import signal
 import socket
@@ -10,9 +11,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from dragoman.dialects import registry
 from dragoman.dialects.base import Target
@@ -28,19 +30,33 @@ BRIDGE = Path(__file__).parent / "mssql_bridge.py"
 HOME = ENGINES / "mssql"
 
 
+@dataclass(frozen=True)
+class Bridge(Engine):
+    """`home` has the files `tokens` and `logins` (see the bridge)."""
+
+    home: Path = Path()
+
+    def take(self, *tokens: str) -> None:
+        self.home.joinpath("tokens").write_text("\n".join(tokens))
+
+    def logins(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.home / "logins").read_text().splitlines()]
+
+
 @contextlib.contextmanager
 def run_mssql(
     certificates: Certificates,
     pair: ServerCertificate | None = None,
     tables: Mapping[str, str] = MappingProxyType({}),
-) -> Generator[Engine]:
+) -> Generator[Bridge]:
     """The emulator with TLS, and tables `victim`, `numbers`, and those of texts with commas."""
     with_driver("mssql", "mssql_python")
     # The password has what a connection string would trip over.
     password = "p};PWD={x;" + secrets.token_hex(8)
-    engine = Engine(HOST, free_port(), "shop", "reader", password, certificates.ca_file)
     pair = pair or certificates.good
     with tempfile.TemporaryDirectory(prefix="dragoman-mssql-") as home:
+        place = (HOST, free_port(), "shop", "reader", password, certificates.ca_file)
+        engine = Bridge(*place, home=Path(home))
         for name, text in tables.items():
             Path(home, f"{name}.csv").write_text(text, "utf-8")
         asked = [HOME / "bin" / "python", BRIDGE, home, engine.port, engine.username, password]

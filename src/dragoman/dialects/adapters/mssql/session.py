@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from dragoman.dialects.adapters.mssql import catalog, errors
+from dragoman.dialects.adapters.mssql.entra import attributes
 from dragoman.dialects.adapters.mssql.strings import connection_string
 from dragoman.dialects.adapters.mssql.tunnel import Tunnel, redirected
 from dragoman.dialects.arrow import RecordBatch, Schema
@@ -21,6 +22,7 @@ from dragoman.dialects.catalog import CatalogFilter, Table
 from dragoman.dialects.failures import DatabaseFailure
 from dragoman.dialects.network import Network
 from dragoman.dialects.streaming import Attempt, StreamingSession
+from dragoman.dialects.user_grants import ACCESS_TOKEN
 
 _GRACE_SECONDS: Final = 5.0
 _BATCH_ROWS: Final = 16_384
@@ -161,16 +163,19 @@ class MSSQLSession(StreamingSession):
         wanted = {
             "Server": self._tunnel.address,
             "Database": self._target.database,
-            "UID": self._target.username,
-            "PWD": self._target.password.reveal(),
             # The tunnel encrypts; what is plain stays inside this machine.
             "Encrypt": "no",
             "ConnectRetryCount": "0",
         }
+        token = self._target.secrets.get(ACCESS_TOKEN)
+        if token is None:
+            wanted |= {"UID": self._target.username, "PWD": self._target.password.reveal()}
+        before = None if token is None else attributes(token)
         timer = threading.Timer(self._options.connect_seconds, self._tunnel.close)
         timer.start()
         try:
-            return mssql_python.connect(connection_string(wanted), autocommit=False)
+            text = connection_string(wanted)
+            return mssql_python.connect(text, autocommit=False, attrs_before=before)
         finally:
             timer.cancel()
 

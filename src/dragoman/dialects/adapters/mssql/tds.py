@@ -14,23 +14,31 @@ import threading
 from collections.abc import Generator, Iterator
 from typing import Final
 
+from dragoman.dialects.base import Target
+from dragoman.dialects.entra import by_token
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Deadline, TlsPolicy, probe_tls
 from dragoman.dialects.network.deadline import exchange
 
 PRELOGIN: Final = 0x12
+LOGIN: Final = 0x10
 ANSWER: Final = 0x04
 HEADER: Final = 8
 END: Final = 1
 NOT_SUPPORTED: Final = 2
-_VERSION, _ENCRYPTION, _TERMINATOR = 0, 1, 0xFF
+_VERSION, _ENCRYPTION, _FEDERATION, _TERMINATOR = 0, 1, 6, 0xFF
 _ENVIRONMENT, _ROUTING, _FEATURES, _FEDERATED = 0xE3, 20, 0xAE, 0xEE
 _WITH_LENGTH: Final = frozenset({0xAA, 0xAB, 0xAD, 0xE3, 0xED, 0x79, 0xA9, 0xE4})
 _DONE: Final = frozenset({0xFD, 0xFE, 0xFF})
 _MAX_MESSAGE: Final = 1 << 16
-# The version of a client, and the wish for encryption.
+_PACKET: Final = 4096
+# Places of offsets in a login, each before a length; and of the server's name among them.
+_OFFSETS: Final = (36, 40, 44, 48, 52, 56, 60, 64, 68, 78, 82, 86)
+_SERVER_NAME, _EXTENSION, _FLAGS, _HAS_EXTENSION = 52, 56, 27, 0x10
+_LONGEST_NAME: Final = 128
+# The version of a client, the wish for encryption, and that a token will be sent.
 _ASK: Final = (
-    struct.pack(">BHHBHHB", _VERSION, 11, 6, _ENCRYPTION, 17, 1, _TERMINATOR)
+    struct.pack(">BHHBHHBHHB", _VERSION, 16, 6, _ENCRYPTION, 22, 1, _FEDERATION, 23, 1, _TERMINATOR)
     + struct.pack(">BBHH", 18, 6, 0, 0)
     + b"\x01"
 )
@@ -72,10 +80,13 @@ def read_message(sock: socket.socket, kind: int, deadline: Deadline) -> bytes:
     return message
 
 
-def greet(sock: socket.socket, timeout: float) -> bytes:
-    """Ask for encryption; the server's pre-login. Raises `DatabaseFailure` (tls)."""
+def greet(sock: socket.socket, timeout: float, *, token: bool = False) -> bytes:
+    """Ask for encryption; the server's pre-login. `token`: whether a token will be sent.
+
+    Raises `DatabaseFailure` (tls).
+    """
     deadline = Deadline(timeout)
-    exchange(sock, packet(PRELOGIN, _ASK), 0, deadline)
+    exchange(sock, packet(PRELOGIN, _ASK + bytes([token])), 0, deadline)
     greeting = read_message(sock, ANSWER, deadline)
     _encryption_at(greeting)
     return greeting
@@ -90,6 +101,56 @@ def without_tls(greeting: bytes) -> bytes:
     """The same greeting for a client on this machine that need not encrypt."""
     at = _encryption_at(greeting)
     return greeting[:at] + bytes([NOT_SUPPORTED]) + greeting[at + 1 :]
+
+
+def verifies(target: Target) -> bool:
+    """Whether the server's certificate is verified; always before a token is sent."""
+    return by_token(target) or not target.settings.get("trustServerCertificate")
+
+
+def packets(kind: int, payload: bytes) -> bytes:
+    """A message as packets of the size that every server takes before it agrees to another."""
+    size = _PACKET - HEADER
+    parts = [payload[at : at + size] for at in range(0, len(payload), size)]
+    return b"".join(
+        struct.pack(
+            ">BBHHBB",
+            kind,
+            END if number == len(parts) else 0,
+            HEADER + len(part),
+            0,
+            number & 0xFF,
+            0,
+        )
+        + part
+        for number, part in enumerate(parts, 1)
+    )
+
+
+def with_server_name(login: bytes, host: str) -> bytes:
+    """The login with this server's name in the place of the tunnel's address: Azure tells by it
+    which server of many is meant. Raises `ValueError` or `struct.error` for what is no login.
+
+    Source: [MS-TDS] 2.2.6.4 (LOGIN7).
+    """
+    at, count = struct.unpack_from("<HH", login, _SERVER_NAME)
+    name = host.encode("utf-16-le")
+    if len(host) > _LONGEST_NAME or at + 2 * count > len(login):
+        raise ValueError("no login")
+    added = len(name) - 2 * count
+    changed = bytearray(login[:at] + name + login[at + 2 * count :])
+    struct.pack_into("<I", changed, 0, len(changed))
+    for place in _OFFSETS:
+        offset: int = struct.unpack_from("<H", changed, place)[0]
+        if offset > at:
+            struct.pack_into("<H", changed, place, offset + added)
+    struct.pack_into("<H", changed, _SERVER_NAME + 2, len(host))
+    if changed[_FLAGS] & _HAS_EXTENSION:
+        place = struct.unpack_from("<H", changed, _EXTENSION)[0]
+        features: int = struct.unpack_from("<I", changed, place)[0]
+        if features > at:
+            struct.pack_into("<I", changed, place, features + added)
+    return bytes(changed)
 
 
 def _encryption_at(greeting: bytes) -> int:

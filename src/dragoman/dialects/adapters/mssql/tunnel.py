@@ -11,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 from typing import Final
 
 from dragoman.dialects.adapters.mssql import tds
 from dragoman.dialects.base import SessionOptions, Target
+from dragoman.dialects.entra import by_token
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Address, Deadline, Network
 from dragoman.dialects.tls_rule import must_have_tls
@@ -34,13 +36,14 @@ class Tunnel:
         """Dial, greet, verify. Raises `DatabaseFailure`."""
         self.redirected = False
         self._options = options
+        self._host = target.host
         self._plain: ssl.SSLSocket | socket.socket
         self._inner: socket.socket | None = None
         self._client: socket.socket | None = None
         seconds = options.connect_seconds
         self._server, address = network.connect(target.host, target.port, seconds)
         try:
-            self._greeting = tds.greet(self._server, seconds)
+            self._greeting = tds.greet(self._server, seconds, token=by_token(target))
             self._secure(target, address, network)
             self._server.settimeout(None)
         except BaseException:
@@ -67,10 +70,10 @@ class Tunnel:
 
     def _secure(self, target: Target, address: Address, network: Network) -> None:
         if not tds.offers_tls(self._greeting):
-            must_have_tls(address, network.tls)
+            must_have_tls(address, network.tls, ever_allowed=not by_token(target))
             self._plain = self._server
             return
-        verify = not target.settings.get("trustServerCertificate")
+        verify = tds.verifies(target)
         self._plain, self._inner = tds.start_tls(
             self._server, address.host, network.tls, verify, self._options.connect_seconds
         )
@@ -84,7 +87,7 @@ class Tunnel:
             client.settimeout(None)
             self._pre_login(client)
             self._carry(client)
-        except (OSError, ValueError, DatabaseFailure):
+        except (OSError, ValueError, struct.error, DatabaseFailure):
             pass
         finally:
             for sock in (self._client, self._plain, self._inner, self._server):
@@ -92,11 +95,16 @@ class Tunnel:
                     sock.close()
 
     def _pre_login(self, client: socket.socket) -> None:
-        """The greeting was exchanged already; the driver gets it again, without TLS."""
+        """The greeting was exchanged already; the driver gets it again, without TLS. Its login says
+        the server's name, not this port's."""
         deadline = Deadline(self._options.connect_seconds)
         tds.read_message(client, tds.PRELOGIN, deadline)
         client.settimeout(None)
         client.sendall(tds.packet(tds.ANSWER, tds.without_tls(self._greeting)))
+        login = tds.read_message(client, tds.LOGIN, deadline)
+        client.settimeout(None)
+        named = tds.with_server_name(login, self._host)
+        self._plain.sendall(tds.packets(tds.LOGIN, named))
 
     def _carry(self, client: socket.socket) -> None:
         """Bytes both ways until one side ends; the answer to the login is looked at first."""
