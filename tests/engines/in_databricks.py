@@ -26,6 +26,7 @@ from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, TableKind
 from dragoman.dialects.diagnosis import diagnose
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
+from dragoman.dialects.names import compile_patterns
 from dragoman.dialects.user_grants import ACCESS_TOKEN
 from dragoman.secret import SecretStr
 from tests.engines.conformance import Subject, rows, until
@@ -299,8 +300,12 @@ def test_stub_the_catalog_by_one_statement(
     assert set(away) == {"shop"}
 
 
-def test_literals_keep_backslashes_and_quotes() -> None:
-    assert catalog.literal("a\\'b") == "'a\\\\\\'b'"
+def test_patterns_keep_backslashes_quotes_and_what_looks_like_a_variable() -> None:
+    """Spark would put a value in the place of `${x}`, even inside a text."""
+    wanted = CatalogFilter(include=compile_patterns("a\\'b*,x${y}*"))
+    sql = catalog.statement("main", wanted)
+    assert r"LIKE 'a\\\'b%'" in sql
+    assert "LIKE CONCAT('x$', '{y}%')" in sql
 
 
 def test_causes_by_class_state_and_status() -> None:

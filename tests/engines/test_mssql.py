@@ -195,13 +195,6 @@ def test_emulator_who_does_not_stop_is_left(
         assert session.broken
 
 
-def test_entra_sign_in_is_said_to_be_missing(subject: Subject) -> None:
-    way = "mssql-active-directory-password"
-    with pytest.raises(DatabaseFailure) as caught:
-        subject.with_settings(authenticationType=way).connect()
-    assert caught.value.cause is Cause.NOT_LIVE
-
-
 def token(kind: int, body: bytes) -> bytes:
     return bytes([kind]) + struct.pack("<H", len(body)) + body
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, Table, TableKind
 from dragoman.dialects.names import LikePattern
+from dragoman.dialects.sql.databricks import FUNCTIONS
 
 # schema, table, kind of fact, key, position, column, and four values.
 Fact = tuple[Any, ...]
@@ -59,7 +60,7 @@ def count(database: str, chosen: list[str]) -> str:
     """A statement that counts the tables and views of these schemas (all when empty)."""
     condition = "table_schema <> 'information_schema'"
     if chosen:
-        condition = f"table_schema IN ({', '.join(map(literal, chosen))})"
+        condition = f"table_schema IN ({', '.join(map(FUNCTIONS.string, chosen))})"
     return f"SELECT count(*) FROM {_information(database)}.tables WHERE {condition}"  # noqa: S608
 
 
@@ -153,18 +154,13 @@ def _fits(pattern: LikePattern, database: str, fold: bool) -> str:
     schema = _like("lower(t.table_schema)" if fold else "t.table_schema", pattern.schema)
     if pattern.catalog is None:
         return schema
-    name = literal(database)
+    name = FUNCTIONS.string(database)
     return f"({_like(f'lower({name})' if fold else name, pattern.catalog)} AND {schema})"
 
 
 def _like(name: str, pattern: str) -> str:
-    return f"{name} LIKE {literal(pattern)} ESCAPE '{_ESCAPE}'"
+    return f"{name} LIKE {FUNCTIONS.string(pattern)} ESCAPE '{_ESCAPE}'"
 
 
 def _information(database: str) -> str:
     return "`" + database.replace("`", "``") + "`.information_schema"
-
-
-def literal(text: str) -> str:
-    """A string of Spark SQL, in which the backslash has a meaning too."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
