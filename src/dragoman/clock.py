@@ -12,7 +12,9 @@ def now() -> datetime:
 
 def wire(moment: datetime) -> str:
     """A moment as `2026-01-15T10:00:00.000Z`; texts of this form sort by time."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def parse(text: str) -> datetime:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -131,7 +131,7 @@ class Dispatcher:
             digest = authenticator.recognise(token.strip())
         if digest is not None:
             known = digest
-            principal = await self.house.store.read(
+            principal = await self.house.store.look_up(
                 lambda unit: authenticator.principal(unit, known)
             )
         if principal is None:
@@ -170,8 +170,8 @@ class Dispatcher:
     ) -> None:
         path = visit.route.path if visit.route else "unmatched"
         method = request.method if visit.route else ""
-        metrics.REQUESTS.labels(method, path, response.status_code).inc()
-        metrics.REQUEST_SECONDS.labels(path).observe(seconds)
+        metrics.requests(method, path, response.status_code).inc()
+        metrics.request_seconds(path).observe(seconds)
         log.info(
             "request",
             method=request.method,
@@ -207,4 +207,4 @@ def _failed(error: ApiError) -> Response:
 
 def _request_id(request: Request) -> str:
     sent = request.headers.get("x-request-id", "")
-    return sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+    return sent if _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 
 import structlog
 from limits import RateLimitItemPerMinute
@@ -43,7 +44,7 @@ class Limit:
     async def _ask(self, question: Callable[..., Awaitable[bool]], key: str) -> None:
         if self.per_minute == 0:
             return
-        item = RateLimitItemPerMinute(self.per_minute)
+        item = _item(self.per_minute)
         try:
             if await question(item, self.name, key):
                 return
@@ -67,6 +68,9 @@ class Limit:
                 "X-RateLimit-Reset": str(int(time.time()) + wait),
             },
         )
+
+
+_item = cache(RateLimitItemPerMinute)
 
 
 def limiter(redis_url: SecretStr) -> SlidingWindowCounterRateLimiter:

@@ -69,10 +69,12 @@ def append(unit: UnitOfWork, rows: Sequence[Waiting]) -> None:
         raise RuntimeError("the audit has no head: the row of audit_chain is gone")
     number, mac = head
     key_id, key = unit.signer.current() if unit.signer else (None, None)
+    chained: list[dict[str, Any]] = []
     for row in rows:
         number += 1
         mac = _row_mac(key, bytes(mac), number, key_id, row.content)
-        _INSERT.run(unit, seq=number, key_id=key_id, mac=mac, **row.values)
+        chained.append({**row.values, "seq": number, "key_id": key_id, "mac": mac})
+    _INSERT.write(unit, chained)
     _MOVE.run(unit, to_number=number, to_mac=mac)
 
 

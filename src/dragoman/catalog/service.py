@@ -5,7 +5,7 @@ What other rooms may use of this one, in one place. Functions take an open unit 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from dragoman import jobs
 from dragoman.access.principal import Principal
@@ -58,7 +58,9 @@ def request_refresh(
     except BadNames as problem:
         raise BadRequest(f"Bad Request: {problem.message}. {problem.fix}") from None
     arguments = {"hard_refresh": hard, "schemas": schemas, "tables": tables}
-    return _submit(unit, principal, connection.id, arguments)
+    job = jobs.submit(unit, KIND, connection.id, arguments, principal)
+    states.asked(unit, connection.id, job.id)
+    return job
 
 
 def follow_connection(
@@ -71,12 +73,6 @@ def follow_connection(
         known = states.get(unit, connection.id)
         if known.reading == reading.fingerprint(connection.settings) and known.failure is None:
             return
-    _submit(unit, principal, connection.id, {"hard_refresh": True})
-
-
-def _submit(
-    unit: UnitOfWork, principal: Principal, connection_id: str, arguments: dict[str, Any]
-) -> Job:
-    job = jobs.submit(unit, KIND, connection_id, arguments, principal)
-    states.asked(unit, connection_id, job.id)
-    return job
+    submit = jobs.submit_first if event is Event.CREATED else jobs.submit
+    job = submit(unit, KIND, connection.id, {"hard_refresh": True}, principal)
+    states.asked(unit, connection.id, job.id)

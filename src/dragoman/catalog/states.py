@@ -59,7 +59,7 @@ def generation(unit: UnitOfWork, connection_id: str) -> int:
 
 def asked(unit: UnitOfWork, connection_id: str, job_id: str) -> None:
     """Note that a job reads the catalog, or shall."""
-    _ASKED.run(
+    _ASKED.leave(
         unit,
         connection_id=connection_id,
         job_id=job_id,

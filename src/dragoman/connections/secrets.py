@@ -68,7 +68,7 @@ def add(
         else:
             sealed = vault.seal(secret, _context(connection_id, name, settings))
             row |= {"reference": False, "value": sealed, "key_id": vault.key_id(sealed)}
-        _INSERT.run(unit, **row, updated_at=unit.now)
+        _INSERT.leave(unit, **row, updated_at=unit.now)
 
 
 _INSERT = PreparedInsert(table, *(column.name for column in table.c))

@@ -45,7 +45,7 @@ def create(
     may_create(unit, principal)
     settings = _settled(unit, draft)
     connection_id = str(uuid.uuid4())
-    _INSERT.run(
+    _INSERT.leave(
         unit,
         id=connection_id,
         **columns(settings),

@@ -33,6 +33,7 @@ _MODES: dict[Mode, frozenset[Kind]] = {
     "list": frozenset(),
 }
 _DNS_SECONDS = 5.0
+_MOST_TAKEN = 1000
 _MAX_ADDRESSES = 8  # enough for any real name; more would leave each too little of the deadline
 
 
@@ -50,6 +51,8 @@ class EgressPolicy:
     tls: TlsPolicy = field(default_factory=TlsPolicy)
     resolver: Resolver = system_resolver
     dns_seconds: float = _DNS_SECONDS
+    # Host texts that `check_name` took: what the same policy says of one is always the same.
+    _taken: set[str] = field(default_factory=set[str], init=False, repr=False, compare=False)
 
     @classmethod
     def build(
@@ -71,6 +74,8 @@ class EgressPolicy:
 
         Raises `DatabaseFailure` (settings): settings_invalid or address_denied.
         """
+        if host in self._taken:
+            return
         parsed = parse_host(host)
         if parsed.ip is not None:
             reason = self._denial(parsed, parsed.ip)
@@ -78,6 +83,9 @@ class EgressPolicy:
             reason = self._localhost_denial() if parsed.is_localhost else None
         if reason is not None:
             raise self._denied(Stage.SETTINGS, parsed, reason)
+        if len(self._taken) >= _MOST_TAKEN:
+            self._taken.clear()
+        self._taken.add(host)
 
     def check_url(self, url: str) -> None:
         """Judge an address such as an OAuth token URL: https, no user name in it, host as above.

@@ -9,7 +9,17 @@ What was committed is run, also after a kill; what was rolled back never was. `a
 """
 
 from dragoman.jobs.context import Context, Function, JobFailed
-from dragoman.jobs.records import Job, cancel, find, submit
+from dragoman.jobs.records import Job, cancel, find, submit, submit_first
 from dragoman.jobs.runtime import Jobs
 
-__all__ = ["Context", "Function", "Job", "JobFailed", "Jobs", "cancel", "find", "submit"]
+__all__ = [
+    "Context",
+    "Function",
+    "Job",
+    "JobFailed",
+    "Jobs",
+    "cancel",
+    "find",
+    "submit",
+    "submit_first",
+]

@@ -75,19 +75,42 @@ def submit(
     the arguments it has. `arguments` are JSON; secrets do not belong there.
     """
     concerned = connection_id or subject
-    asked = dict(arguments)
     while True:
-        made = Job(
-            *(str(uuid.uuid4()), kind, subject, concerned, asked, QUEUED),
-            *(None, None, None, None, None),
-            *(principal.user_id, unit.now, None, None),
-        )
+        made = _queued(unit, kind, subject, arguments, principal, concerned)
         # The index over the active ones refuses a second one, whoever was faster.
-        if _insert(unit, made):
+        if _INSERT.run(unit, **_columns(made)):
             return made
         found = active(unit, kind, subject)
         if found is not None:
             return found
+
+
+def submit_first(
+    unit: UnitOfWork,
+    kind: str,
+    subject: str,
+    arguments: Mapping[str, Any],
+    principal: Principal,
+) -> Job:
+    """As `submit`, for a subject that this unit makes: nobody else can have asked."""
+    made = _queued(unit, kind, subject, arguments, principal, subject)
+    _INSERT.leave(unit, **_columns(made))
+    return made
+
+
+def _queued(
+    unit: UnitOfWork,
+    kind: str,
+    subject: str,
+    arguments: Mapping[str, Any],
+    principal: Principal,
+    concerned: str,
+) -> Job:
+    return Job(
+        *(str(uuid.uuid4()), kind, subject, concerned, dict(arguments), QUEUED),
+        *(None, None, None, None, None),
+        *(principal.user_id, unit.now, None, None),
+    )
 
 
 def find(unit: UnitOfWork, job_id: str) -> Job | None:
@@ -226,20 +249,19 @@ def _run(job_id: str, runner: str) -> Any:
     return (table.c.id == job_id) & (table.c.runner == runner) & (table.c.state == RUNNING)
 
 
-def _insert(unit: UnitOfWork, job: Job) -> bool:
-    """Insert a new job unless there is an active one of its kind and subject; whether it was."""
-    return _INSERT.run(
-        unit,
-        id=job.id,
-        kind=job.kind,
-        subject=job.subject,
-        connection_id=job.connection_id,
-        arguments=msgspec.json.encode(job.arguments).decode(),
-        state=job.state,
-        attempts=0,
-        created_by=job.created_by,
-        created_at=job.created_at,
-    )
+def _columns(job: Job) -> dict[str, Any]:
+    """The row of a new job."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "subject": job.subject,
+        "connection_id": job.connection_id,
+        "arguments": msgspec.json.encode(job.arguments).decode(),
+        "state": job.state,
+        "attempts": 0,
+        "created_by": job.created_by,
+        "created_at": job.created_at,
+    }
 
 
 _INSERT = PreparedInsert(

@@ -165,7 +165,7 @@ def _insert(unit: UnitOfWork, principal: Principal, wanted: NewModel, base: Mode
 
 
 def _insert_row(unit: UnitOfWork, principal: Principal, model: Model, key: str | None) -> None:
-    INSERT.run(
+    INSERT.leave(
         unit,
         id=model.id,
         connection_id=model.connection_id,

@@ -44,13 +44,10 @@ def configure(level: str, form: Literal["auto", "json", "text"], file: Path | No
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         redact,
-        *([_keeper(_Kept.file)] if _Kept.file else []),
     ]
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer() if text else structlog.processors.JSONRenderer(_json)
-    )
+    renderers = _renderers(_Kept.file, structlog.dev.ConsoleRenderer() if text else None)
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
@@ -60,14 +57,17 @@ def configure(level: str, form: Literal["auto", "json", "text"], file: Path | No
     )
 
 
-def _keeper(file: LogFile) -> Any:
-    """A processor that writes each event to the file and hands it on."""
+def _renderers(file: LogFile | None, console: Any) -> list[Any]:
+    """The last processors: each event becomes the line of the file, and the line of stderr, which
+    is the same one unless `console` makes another of the event."""
 
     def keep(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
-        file.write(_json(event).encode() + b"\n")
-        return event
+        line = msgspec.json.encode(event, enc_hook=str)
+        if file is not None:
+            file.write(line + b"\n")
+        return event if console else line.decode()
 
-    return keep
+    return [keep, console] if console else [keep]
 
 
 class _StandardError:
@@ -114,7 +114,3 @@ def _cleaned(value: object) -> object:
 def scrub(text: str) -> str:
     """The text without tokens of ours and without passwords in URLs."""
     return _URL_PASSWORD.sub(rf"\1:{MASK}@", _TOKEN.sub(MASK, text))
-
-
-def _json(event: Any, **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()

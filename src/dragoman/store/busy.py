@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -21,22 +19,26 @@ class StoreBusy(Exception):
         self.at_once = at_once
 
 
-@contextmanager
-def told() -> Generator[None]:
-    """Turn the driver's ways of saying "not now" into `StoreBusy`."""
-    try:
-        yield
-    except PoolTimeout as error:
-        raise StoreBusy("the store has no free connection") from error
-    except DBAPIError as error:
-        if error.connection_invalidated or _is_busy(error):
-            again = getattr(error.orig, "sqlstate", None) in _COLLISIONS
-            raise StoreBusy(str(error.orig), at_once=again) from error
-        raise
-    except sqlite3.Error as error:  # of statements that the writer runs on the driver itself
-        if _says_busy(error):
+class told:  # noqa: N801 - used as a function
+    """A context that turns the driver's ways of saying "not now" into `StoreBusy`."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, PoolTimeout):
+            raise StoreBusy("the store has no free connection") from error
+        if isinstance(error, DBAPIError):
+            if error.connection_invalidated or _is_busy(error):
+                again = getattr(error.orig, "sqlstate", None) in _COLLISIONS
+                raise StoreBusy(str(error.orig), at_once=again) from error
+        # Of statements that the writer runs on the driver itself.
+        elif isinstance(error, sqlite3.Error) and _says_busy(error):
             raise StoreBusy(str(error)) from error
-        raise
 
 
 _BUSY_TEXTS = (

@@ -65,7 +65,13 @@ class Store:
     async def read(self, work: Work[T], origin: Origin = NOWHERE) -> T:
         """Run a short reading unit of work. Raises `StoreBusy`."""
         if self.is_sqlite:
-            return self._read_here(work, origin)
+            return self._read_here(work, origin, one=False)
+        return await self._on_thread(self._read_snapshot, work, origin)
+
+    async def look_up(self, work: Work[T], origin: Origin = NOWHERE) -> T:
+        """As `read`, for work whose statements need not see the same moment: one, as a rule."""
+        if self.is_sqlite:
+            return self._read_here(work, origin, one=True)
         return await self._on_thread(self._read_snapshot, work, origin)
 
     async def write(self, work: Work[T], origin: Origin = NOWHERE) -> T:
@@ -148,18 +154,21 @@ class Store:
         with told(), self._snapshots.begin() as connection:
             return work(UnitOfWork(connection, clock.now(), origin, self._signer))
 
-    def _read_here(self, work: Work[T], origin: Origin) -> T:
-        """Read on a connection that stays open: no check-out, no thread."""
+    def _read_here(self, work: Work[T], origin: Origin, *, one: bool) -> T:
+        """Read on a connection that stays open: no check-out, no thread. `one`: in no transaction,
+        since each statement is one by itself."""
         with self._reader_lock, told():
             if self._reader is None:
                 self._reader = self._open_reader()
-            driver: Any = self._reader.connection.dbapi_connection
-            driver.execute("BEGIN")
+            unit = UnitOfWork(self._reader, clock.now(), origin, self._signer)
+            if one:
+                return work(unit)
+            unit.driver.execute("BEGIN")
             try:
-                return work(UnitOfWork(self._reader, clock.now(), origin, self._signer))
+                return work(unit)
             finally:
-                if driver.in_transaction:
-                    driver.execute("COMMIT")
+                if unit.driver.in_transaction:
+                    unit.driver.execute("COMMIT")
 
     def _open_reader(self) -> Connection:
         reader = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")

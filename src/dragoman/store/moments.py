@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import Update
 
@@ -19,12 +20,12 @@ class Moments:
 
     def __init__(self, statement: Update) -> None:
         self._statement = statement
-        self._noted: dict[str, str] = {}
+        self._noted: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def note(self, used: str) -> None:
         """Note that the thing of that id was used now."""
-        self._noted[used] = clock.wire(clock.now())
+        self._noted[used] = clock.now()
 
     def flush(self, store: Store, also: Callable[[UnitOfWork], None] | None = None) -> int:
         """Write what was noted, and do what else is due, in one unit of work; returns how many
@@ -33,7 +34,7 @@ class Moments:
             noted, self._noted = self._noted, {}
             if not noted and also is None:
                 return 0
-            rows = [{"used": used, "at": at} for used, at in list(noted.items())]
+            rows = [{"used": used, "at": clock.wire(at)} for used, at in list(noted.items())]
             try:
                 with store.begin() as unit:
                     if rows:

@@ -7,7 +7,8 @@ as usual.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from operator import attrgetter, methodcaller
 from typing import Any, TypeVar
 
@@ -40,12 +41,25 @@ class _Compiled:
     def execute(self, unit: UnitOfWork, values: dict[str, Any], outcome: Callable[[Any], T]) -> T:
         """Run the statement; what `outcome` takes from the cursor. Raises SQLAlchemy's
         `DBAPIError`, as others do."""
-        dialect = unit.db.dialect
+        dialect = unit.dialect
         sql, order = self._texts.get(dialect.name) or self._compile(dialect)
-        cursor: Any = unit.db.connection.cursor()
+        cursor: Any = unit.driver.cursor()
         try:
             cursor.execute(sql, values if order is None else [values[name] for name in order])
             return outcome(cursor)
+        except dialect.loaded_dbapi.Error as error:
+            raise DBAPIError.instance(sql, None, error, type(error)) from error
+        finally:
+            cursor.close()
+
+    def execute_many(self, unit: UnitOfWork, rows: Sequence[dict[str, Any]]) -> None:
+        """Run the statement for each row. Raises as `execute`."""
+        dialect = unit.dialect
+        sql, order = self._texts.get(dialect.name) or self._compile(dialect)
+        cursor: Any = unit.driver.cursor()
+        try:
+            values = rows if order is None else [[row[name] for name in order] for row in rows]
+            cursor.executemany(sql, values)
         except dialect.loaded_dbapi.Error as error:
             raise DBAPIError.instance(sql, None, error, type(error)) from error
         finally:
@@ -80,11 +94,31 @@ class PreparedInsert:
     that both engines know."""
 
     def __init__(self, table: Table, *columns: str, conflict: str = "") -> None:
+        self._table = table
         self._compiled = _Compiled(insert(table), columns, conflict)
+
+    @property
+    def rank(self) -> int:
+        """The table's place among all: after those that it refers to."""
+        return _rank(self._table)
+
+    def leave(self, unit: UnitOfWork, **row: Any) -> None:
+        """Insert the row before anybody can look for it, with those of other units that share the
+        commit. What the database has against it is raised at the end of the unit."""
+        unit.leave_row(self, row)
+
+    def write(self, unit: UnitOfWork, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert many rows; every column has a value in each."""
+        self._compiled.execute_many(unit, rows)
 
     def run(self, unit: UnitOfWork, **row: Any) -> bool:
         """Insert the row; every column has a value. Whether a row was written."""
         return self._compiled.execute(unit, row, _COUNT) > 0
+
+
+@cache
+def _rank(table: Table) -> int:
+    return table.metadata.sorted_tables.index(table)
 
 
 class PreparedUpdate:

@@ -1,8 +1,9 @@
 """SQLite's one writer: a thread with a connection of its own, several units of work to a commit.
 
 A commit waits for the disk, whatever it holds; units that arrive meanwhile share the next one. Each
-runs under a savepoint, so that one that fails takes nothing of the others with it, and none is
-answered before the commit that holds it is on the disk.
+that runs statements does so under a savepoint, so that one that fails takes nothing of the others
+with it; rows that units left are written together, and where one is refused, each unit is done
+again alone. None is answered before the commit that holds it is on the disk.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from dragoman import clock
 from dragoman.store.busy import StoreBusy, told
-from dragoman.store.work import Origin, Signer, UnitOfWork, finish
+from dragoman.store.work import Before, Origin, Signer, UnitOfWork, finish, write_rows
 
 MOST_PER_COMMIT = 32
 # Work that waited longer is given up: its client should try again, not queue on.
@@ -37,14 +39,14 @@ class _Job:
     error: BaseException | None = None
     unit: UnitOfWork | None = None
 
-    def run(self, connection: Connection, signer: Signer | None) -> None:
+    def run(self, unit: UnitOfWork) -> None:
         """Do the work; keeps what it returned or raised until the commit is known."""
+        self.unit, self.error = unit, None
         try:
             if time.monotonic() - self.asked > QUEUE_SECONDS:
                 raise StoreBusy("too much work waits for the store")
             with told():
-                self.unit = UnitOfWork(connection, clock.now(), self.origin, signer)
-                self.result = self.work(self.unit)
+                self.result = self.work(unit)
         except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
             self.error = error
 
@@ -88,9 +90,18 @@ class Writer:
             jobs, ending = self._next_jobs()
             live = [job for job in jobs if not job.future.cancelled()]
             if live:
-                _answer(live, self._commit(live))
+                self._serve_some(live)
         if self._connection is not None:
             self._connection.close()
+
+    def _serve_some(self, jobs: list[_Job]) -> None:
+        failed = self._commit(jobs)
+        if len(jobs) > 1 and isinstance(failed, DBAPIError):
+            # A row that one of them left is refused. Alone, each shows whether it was its own.
+            for job in jobs:
+                _answer([job], self._commit([job]))
+        else:
+            _answer(jobs, failed)
 
     def _next_jobs(self) -> tuple[list[_Job], bool]:
         """Wait for a job and take those that came meanwhile; whether the end was asked for."""
@@ -128,15 +139,18 @@ class Writer:
 
     def _run(self, jobs: list[_Job], connection: Connection, driver: Any) -> None:
         if len(jobs) == 1:
-            jobs[0].run(connection, self._signer)
+            jobs[0].run(self._unit(jobs[0], connection))
             return
+        shared = _Shared(driver)
         for job in jobs:
-            driver.execute("SAVEPOINT unit")
-            job.run(connection, self._signer)
+            job.run(self._unit(job, connection, shared.open))
             # A full disk makes SQLite roll the whole transaction back by itself.
             if not driver.in_transaction:
                 raise StoreBusy("the store gave up the transaction")
-            driver.execute("RELEASE unit" if job.error is None else "ROLLBACK TO unit")
+            shared.close(job)
+
+    def _unit(self, job: _Job, connection: Connection, before: Before | None = None) -> UnitOfWork:
+        return UnitOfWork(connection, clock.now(), job.origin, self._signer, before)
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.invalidated:
@@ -144,6 +158,39 @@ class Writer:
             options = {"isolation_level": "AUTOCOMMIT"}
             self._connection = self._engine.connect().execution_options(**options)
         return self._connection
+
+
+class _Shared:
+    """A transaction that several units share. A unit that only leaves rows needs no savepoint:
+    nothing of it is written before it is known to succeed."""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+        self._done: list[UnitOfWork] = []
+        self._is_open = False
+        self._failed: BaseException | None = None
+
+    def open(self, _unit: UnitOfWork) -> None:
+        """Before a unit's first statement: it sees what the units before it left."""
+        if self._done:
+            try:
+                write_rows(self._done)
+            except BaseException as error:
+                self._failed = error
+                raise
+        self._driver.execute("SAVEPOINT unit")
+        self._is_open = True
+
+    def close(self, job: _Job) -> None:
+        """After a unit. Raises when what another left could not be written."""
+        if self._failed is not None:
+            raise self._failed
+        if self._is_open:
+            self._driver.execute("RELEASE unit" if job.error is None else "ROLLBACK TO unit")
+            self._is_open = False
+        if job.error is None and job.unit is not None:
+            job.unit.close()
+            self._done.append(job.unit)
 
 
 def _answer(jobs: list[_Job], failed: BaseException | None) -> None:
