@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from support import load, report, servers
+from support import load, postgres, report, servers
 from support.report import Figure, Finding, Options, Target
 
 PATH = "/api/v1/connections"
@@ -44,6 +44,26 @@ def measure(options: Options) -> Iterator[Finding]:
             with servers.bare(home, "insert", str(plan)) as floor:
                 for connections, target in ((8, Target(">=", 0.5)), (1, None)):
                     yield from _compare(ours, floor, connections, target, rounds, seconds)
+    yield from _on_postgres(rounds, seconds)
+
+
+def _on_postgres(rounds: int, seconds: float) -> Iterator[Finding]:
+    """The same create with its store on PostgreSQL, where audited changes commit one by one. The
+    server is on this machine and does not wait for the disk."""
+    with postgres.server() as engine, servers.temporary_home() as home:
+        settings = {
+            "DRAGOMAN_BUILD_SCHEMA_ON_CREATE": "on",
+            "DRAGOMAN_DATABASE_URL": engine.url("postgresql"),
+        }
+        token = servers.make_token(home, **settings)
+        with servers.dragoman(home, token, **settings) as ours:
+            request = ours.request("POST", PATH, BODY)
+            for connections in (8, 1):
+                runs = [
+                    load.run(ours, request, seconds=seconds, connections=connections)
+                    for _ in range(rounds + 1)
+                ][1:]
+                yield from _figures("create, store on PostgreSQL", runs, connections)
 
 
 def _same_row(home: Path) -> dict[str, object]:
@@ -78,15 +98,24 @@ def _compare(
             one = load.run(server, request, seconds=seconds, connections=connections)
             if number:  # the first round warms both up
                 runs.append(one)
-    at = f"{connections} client{'s' if connections > 1 else ''}"
+    at = _at(connections)
     speed = report.ratios([s.per_second for s in a], [s.per_second for s in b])
     yield Figure(f"create / bare insert, requests a second, {at}", speed, target=target)
     cpu = report.ratios([s.cpu_us for s in b], [s.cpu_us for s in a])
     yield Figure(f"bare insert / create, processor time a request, {at}", cpu)
     for name, runs in (("create", a), ("bare insert", b)):
-        yield Figure(f"{name}: requests a second, {at}", [s.per_second for s in runs], "1/s")
-        yield Figure(f"{name}: processor time a request, {at}", [s.cpu_us for s in runs], "us")
-        yield Figure(f"{name}: p99, {at}", [s.p99 for s in runs], "ms")
+        yield from _figures(name, runs, connections)
+
+
+def _figures(name: str, runs: list[load.Seen], connections: int) -> Iterator[Figure]:
+    at = _at(connections)
+    yield Figure(f"{name}: requests a second, {at}", [s.per_second for s in runs], "1/s")
+    yield Figure(f"{name}: processor time a request, {at}", [s.cpu_us for s in runs], "us")
+    yield Figure(f"{name}: p99, {at}", [s.p99 for s in runs], "ms")
+
+
+def _at(connections: int) -> str:
+    return f"{connections} client{'s' if connections > 1 else ''}"
 
 
 if __name__ == "__main__":

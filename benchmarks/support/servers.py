@@ -84,11 +84,11 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "dragoman.cli", *arguments]
 
 
-def make_token(home: Path) -> str:
-    """An organization key of the home's store."""
+def make_token(home: Path, **settings: str) -> str:
+    """An organization key of the home's store, or of the one that the settings name."""
     made = subprocess.run(
         command("token", "create", "--kind", "organization", "--name", "benchmark"),
-        env=environment(home),
+        env=environment(home, **settings),
         cwd=home,
         capture_output=True,
         text=True,
