@@ -47,6 +47,15 @@ def test_elements_are_masked_with_their_array() -> None:
         ask(masked, question("id", filters=price))
 
 
+def test_parts_of_a_structure_are_masked_with_it() -> None:
+    parts = {"place": {"mask_unless_access_grants": ["inner"]}}
+    parts["place__n"] = {"sql": "place.n", "parent_field": "place"}
+    assert "place" not in ask(layer(**parts), question("place__n")).sql
+    parts["place"] = {"required_access_grants": ["inner"]}
+    with pytest.raises(PlanError, match="not permitted"):
+        ask(layer(**parts), question("place__n"))
+
+
 def test_what_is_nested_in_itself() -> None:
     with pytest.raises(PlanError, match="nested in itself"):
         ask(layer(price={"nested_on_field": "price"}), question("price"))

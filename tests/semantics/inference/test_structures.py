@@ -60,8 +60,13 @@ def test_each_field_is_a_dimension_and_the_column_is_kept_hidden() -> None:
         "sql": "`geo`.`city_id`",
         "label": "Geo City Id",
         "format": "ID",
+        "parent_field": "geo",
     }
-    assert dimensions["geo__at__zone"] == {"sql": "`geo`.`at`.`Zone`", "label": "Geo At Zone"}
+    assert dimensions["geo__at__zone"] == {
+        "sql": "`geo`.`at`.`Zone`",
+        "label": "Geo At Zone",
+        "parent_field": "geo",
+    }
     assert made.column_types["geo__at__zone"] == "STRING"
 
 

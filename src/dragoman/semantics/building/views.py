@@ -112,14 +112,14 @@ def _dimension(
 
 
 def _protected(dimensions: dict[str, Dimension], view_name: str) -> dict[str, Dimension]:
-    """Dimensions nested on an array ask for its grants as well as their own."""
+    """Dimensions that are parts of a column, or nested on an array, ask for its grants as well."""
     made = dict(dimensions)
     for name, own in dimensions.items():
-        if own.nested_on_field is None:
+        if _above(own) is None:
             continue
         required, masks = own.required_access_grants, own.mask_unless_access_grants
         seen, above = {name}, own
-        while (ref := above.nested_on_field) is not None and ref.view in (None, view_name):
+        while (ref := _above(above)) is not None and ref.view in (None, view_name):
             found = dimensions.get(ref.name)
             if found is None or found.name in seen:
                 break
@@ -129,6 +129,10 @@ def _protected(dimensions: dict[str, Dimension], view_name: str) -> dict[str, Di
             masks += found.mask_unless_access_grants
         made[name] = replace(own, required_access_grants=required, mask_unless_access_grants=masks)
     return made
+
+
+def _above(of: Dimension) -> FieldRef | None:
+    return of.nested_on_field or of.parent_field
 
 
 def _fields(

@@ -65,23 +65,23 @@ def _dimensions(
         )
     )
     structures = {name for name, part in inside if not part.nested}
-    arrays: dict[str, str] = {}
+    parents: dict[str, str] = {}
     dimensions: dict[str, dict[str, Any]] = {}
     types: dict[str, str] = {}
     for column, field in zip(columns, names, strict=False):
         kind = data_type(column.type, dialect)
         dimensions[field], types[field] = _dimension(column, field, kind, conventions), str(kind)
-        arrays[column.name] = field
+        parents[column.name] = field
         if column.name in structures:
             # Its fields are shown, and few databases group by a structure.
             dimensions[field]["hidden"] = True
     for (column, part), field in zip(inside, names, strict=True):
         kind, path = data_type(part.type, dialect), (column, *part.path)
         dimensions[field], types[field] = _field(path, field, kind, conventions), str(kind)
+        dimensions[field]["parent_field"] = parents[column]
         if part.nested:
             sql = ".".join(map(conventions.quote, part.path))
-            above = {"parent_field": arrays[column], "nested_on_field": arrays[column]}
-            dimensions[field] |= {"sql": sql, **above}
+            dimensions[field] |= {"sql": sql, "nested_on_field": parents[column]}
     return dimensions, types
 
 
