@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -206,7 +207,11 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first."""
+    """Put the longest files first. Refuse two tests of one name: of those, a run in several
+    processes runs one and says nothing."""
+    names = Counter(item.nodeid for item in items)
+    if repeated := [name for name, times in names.items() if times > 1]:
+        raise pytest.UsageError(f"Several tests have one name: {', '.join(repeated)}")
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
