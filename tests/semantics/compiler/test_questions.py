@@ -36,6 +36,10 @@ VIEWS: dict[str, Any] = {
                 "level_of_detail": {"aggregate_type": "sum", "fixed": ["orders.user_id"]},
             },
             "top": {"sql": "${status}", "dynamic_top_n": {"n": 1, "by": "orders.total"}},
+            "last": {
+                "sql": "${status}",
+                "dynamic_top_n": {"n": 1, "by": "orders.total", "desc": False, "else": "more"},
+            },
             "secret": {"sql": "${fee}", "required_access_grants": ["insiders"]},
             "masked": {"sql": "${status}", "mask_unless_access_grants": ["insiders"]},
             "per_item": {"sql": "${fee} / ${items.price}"},
@@ -235,6 +239,13 @@ def test_the_greatest_groups(database: Any) -> None:
     assert rows(database, fields=fields) == [("Other", 17), ("open", 30), (None, 5)]
     fields = ["orders.top[2]", "orders.total"]
     assert rows(database, fields=fields) == [("open", 30), ("paid", 17), (None, 5)]
+
+
+def test_the_least_groups(database: Any) -> None:
+    # NULL is the least here, and is told apart from "more" by that alone.
+    assert rows(database, fields=["orders.last", "orders.total"]) == [("more", 47), (None, 5)]
+    found = rows(database, fields=["orders.last[2]", "orders.total"])
+    assert found == [("more", 30), ("paid", 17), (None, 5)]
 
 
 def test_measures_that_do_not_obey_a_filter(database: Any) -> None:

@@ -136,7 +136,7 @@ class Expressions:
             by = self.names.field(top.by.within(found.view))
             if not isinstance(by, Measure):
                 raise PlanError(f"{found.address} is ranked by {by.address}, which is no measure.")
-            level = levels.value(found, by, [found.address])
+            level = levels.value(found, by, [found.address], least_first=not top.desc)
             count = int(bracket) if bracket is not None and bracket.isdigit() else top.n
             return levels.greatest(self._value(found), level, count, top.otherwise)
         return self._value(found)

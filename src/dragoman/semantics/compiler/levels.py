@@ -22,7 +22,7 @@ OTHERS = "Other"
 @dataclass(frozen=True, slots=True)
 class Level:
     """A subquery beside the joined rows. `sql`: its columns are c0, c1, … (the grain), v (the
-    value) and k (a number for each grain, the greatest value first)."""
+    value) and k (a number for each grain, the greatest value first, or the least)."""
 
     alias: str
     sql: str
@@ -41,18 +41,28 @@ class Levels:
     dimension: Callable[[FieldRef], Expr]
     found: dict[str, Level] = field(default_factory=dict[str, Level])
 
-    def value(self, owner: Dimension | Measure, sql: Measure, grain: Sequence[str]) -> Level:
+    def value(
+        self,
+        owner: Dimension | Measure,
+        sql: Measure,
+        grain: Sequence[str],
+        *,
+        least_first: bool = False,
+    ) -> Level:
         """The level of a field; made once."""
         known = self.found.get(owner.address)
         if known is None:
-            known = self.found[owner.address] = self._made(owner, sql, grain)
+            known = self._made(owner, sql, grain, least_first)
+            self.found[owner.address] = known
         return known
 
-    def _made(self, owner: Dimension | Measure, measure: Measure, grain: Sequence[str]) -> Level:
+    def _made(
+        self, owner: Dimension | Measure, measure: Measure, grain: Sequence[str], least_first: bool
+    ) -> Level:
         name = self.sql.name
         columns = [f"c{n}" for n in range(len(grain))]
         inner = self.ask(grain, measure, [*columns, "v"], owner.address)
-        order = [self.sql.order(name("v"), descending=True, nulls_last=True)]
+        order = [self.sql.order(name("v"), descending=not least_first, nulls_last=True)]
         order += [self.sql.order(name(c), descending=False, nulls_last=True) for c in columns]
         number = f"ROW_NUMBER() OVER (ORDER BY {', '.join(order)}) AS {name('k')}"
         listed = ", ".join([*(name(c) for c in columns), name("v"), number])

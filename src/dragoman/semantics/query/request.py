@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from dragoman.dialects.sql.kinds import Unit
-from dragoman.semantics.query.filters import BadQuery, Filter, read_filter
+from dragoman.semantics.query.controls import Switches, kind_of, switched, switches
+from dragoman.semantics.query.filters import BadQuery, CompositeFilter, Filter, read_filter
 
 MAX_FIELDS = 500
 MAX_LIMIT = 1_000_000_000
@@ -97,10 +98,9 @@ class Query:
 
 # Known to clients, of no effect on the answer.
 _SILENT = {
-    *("modelId", "dimensionIndex", "version", "manualSort", "metadata", "custom_summary_types"),
+    *("modelId", "dimensionIndex", "version", "manualSort", "metadata"),
     *(
         "staticQueryReferences",
-        "controls",
         "parsed",
         "dbtMode",
         "model_extension_id",
@@ -121,7 +121,8 @@ def read_query(body: object, key: str = "query", *, lenient: bool = False) -> Qu
     sql = reader.text("userEditedSQL")
     limit, default_limit = reader.limit()
     controls = reader.controls()
-    query = Query(
+    reader.own_totals()
+    asked = Query(
         fields=reader.texts("fields", needed=not sql),
         table=reader.text("table"),
         topic=reader.text("join_paths_from_topic_name"),
@@ -145,6 +146,7 @@ def read_query(body: object, key: str = "query", *, lenient: bool = False) -> Qu
         sort_sql=reader.flag("sqlSortsEnabled", False),
         any_of=controls.any_of,
     )
+    query = switched(asked, controls.switches)
     _check(key, query)
     return _with_warnings(query, reader)
 
@@ -167,6 +169,7 @@ def _with_warnings(query: Query, reader: _Reader) -> Query:
 class _Controls:
     any_of: tuple[Mapping[str, Filter], ...]
     comparisons: tuple[PeriodComparison, ...]
+    switches: Switches
 
 
 class _Reader:
@@ -309,20 +312,45 @@ class _Reader:
     def controls(self) -> _Controls:
         any_of: list[Mapping[str, Filter]] = []
         comparisons: list[PeriodComparison] = []
-        for key, each in self.objects("controls"):
+        given = self.objects("controls")
+        for key, each in given:
             inner = _Reader(key, each, self.lenient)
-            kind = inner.text("type") or inner.text("kind")
+            kind = kind_of(each)
             if kind == "MULTI_FIELD_FILTER":
-                filters = inner.filters("filters", each.get("filters"))
-                if filters:
-                    any_of.append(filters)
+                any_of += inner.alternatives()
+                self.dropped += inner.dropped
             elif kind == "PERIOD_OVER_PERIOD":
                 filtered = inner.text("filterFieldName")
                 comparisons += [
                     _comparison(_Reader(place, computation, self.lenient), None, filtered)
                     for place, computation in inner.objects("computations")
                 ]
-        return _Controls(tuple(any_of), tuple(comparisons))
+        switch = switches(given, self.dropped.append)
+        return _Controls(tuple(any_of), tuple(comparisons), switch)
+
+    def alternatives(self) -> list[Mapping[str, Filter]]:
+        """Filters of which any may hold: an object, field to filter, or a list of objects with
+        `fieldName` and `filter`."""
+        given = self.body.get("filters")
+        if not isinstance(given, list):
+            found = self.filters("filters", given)
+            return [found] if found else []
+        alternatives: dict[str, Filter] = {}
+        for key, each in self.objects("filters"):
+            inner = _Reader(key, each, self.lenient)
+            name = inner.text("fieldName")
+            for made in inner.filters("filter", {name: each.get("filter")}).values():
+                both = (alternatives[name], made) if name in alternatives else ()
+                alternatives[name] = CompositeFilter(any_of=True, filters=both) if both else made
+            self.dropped += inner.dropped
+        return [alternatives] if alternatives else []
+
+    def own_totals(self) -> None:
+        """Totals by another function than the measure's own are told, not made."""
+        if self.mapping("custom_summary_types") and (
+            self.mapping("row_totals") or self.mapping("column_totals")
+        ):
+            self.dropped.append("custom_summary_types: totals are those of each measure itself")
 
     def warnings(self) -> list[str]:
         unknown = [name for name in self.body if name not in self.read | _SILENT]
