@@ -8,7 +8,9 @@ from typing import Any
 
 from dragoman.dialects.arrow import pyarrow
 from dragoman.dialects.sql import table
-from dragoman.semantics.answers.calculations import ROW_NUMBER, Calculator, Frame
+from dragoman.semantics.answers.calculations import Calculator
+from dragoman.semantics.answers.lookups import ROW_NUMBER, ROWS
+from dragoman.semantics.answers.operators import Frame
 from dragoman.semantics.compiler.compiled import Compiled, Earlier, TotalKind
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.labels import title
@@ -133,22 +135,43 @@ class Assembly:
         return work.sql(statement).to_arrow_table().cast(rows.schema)
 
     def _calculated(self, work: Any, main: Any) -> Any:
+        import duckdb
+
         if not self.query.calculations:
             return main
+        work.register("main_rows", main)
+        told = ""
+        swallows = any(each.swallow_errors for each in self.query.calculations)
+        for failed in (False, True) if swallows else (False,):
+            try:
+                return work.sql(self._calculations(main, failed=failed)).to_arrow_table()
+            except duckdb.Error as problem:
+                told = str(problem).partition("\n")[0][:200]
+        raise PlanError(f"The calculations cannot be worked out: {told}")
+
+    def _calculations(self, main: Any, *, failed: bool = False) -> str:
+        """The statement over the rows. `failed`: calculations that may, have."""
         written: dict[str, str] = {}
-        pivots = self.compiled.plan.pivots
-        names = frozenset(main.schema.names)
+        plan = self.compiled.plan
+        pivots = plan.pivots
+        columns = [column.name for column in self._untransposed()]
+        rows = tuple(each.name for each in plan.groups if each.name not in pivots)
         for each in self.query.calculations:
             partition = tuple(sorted(pivots)) if pivots and not each.outside_pivot else ()
-            frame = Frame(names, bool(self.query.sorts), partition)
-            written[each.name] = self._written(each, frame, written)
+            known = tuple(name for name in columns if name in main.schema.names or name in written)
+            frame = Frame(known, bool(self.query.sorts), partition, rows if pivots else None)
+            if failed and each.swallow_errors:
+                written[each.name] = f"'{SWALLOWED}'"
+            else:
+                written[each.name] = self._written(each, frame, written)
         texts = {name: _quoted(name) for name in main.schema.names} | written
-        columns = [column.name for column in self._untransposed() if column.name in texts]
-        listed = ", ".join(f"{texts[name]} AS {_quoted(name)}" for name in columns)
+        listed = ", ".join(f"{texts[name]} AS {_quoted(name)}" for name in columns if name in texts)
         number = _quoted(ROW_NUMBER)
         numbered = f"SELECT *, ROW_NUMBER() OVER () AS {number} FROM main_rows"
-        work.register("main_rows", main)
-        return work.sql(f"SELECT {listed} FROM ({numbered}) ORDER BY {number}").to_arrow_table()
+        return (
+            f"WITH {ROWS} AS MATERIALIZED ({numbered})"
+            f" SELECT {listed} FROM {ROWS} ORDER BY {number}"
+        )
 
     def _written(self, each: Calculation, frame: Frame, known: Mapping[str, str]) -> str:
         try:

@@ -6,41 +6,31 @@ names; values are literals. Windows run along the order of the answer, within a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, cast
 
 from dragoman.dialects.sql import table
+from dragoman.semantics.answers import lookups
+from dragoman.semantics.answers.operators import (
+    ALONG,
+    COLUMN_AGGREGATES,
+    OPERATORS,
+    TYPES,
+    Frame,
+)
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
+from dragoman.semantics.compiler.pivots import COLUMN_NUMBER
 
 MAX_DEPTH = 100
-ROW_NUMBER = "__omni_row"
+# Rows of no answer: an offset that is as far means all of them.
+WHOLE = 1 << 28
+PIVOT_NUMBER = COLUMN_NUMBER.name
+_CONDITIONAL = {
+    "OMNI_FX_SUM_IF": "SUM",
+    "OMNI_FX_COUNT_IF": "COUNT",
+    "OMNI_FX_AVERAGE_IF": "AVG",
+}
 _SQL = table("duckdb")
-Operands = Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Where windows run. `ordered`: the answer has an order. `partition`: names of the columns
-    that part it (a pivot's)."""
-
-    columns: frozenset[str]
-    ordered: bool
-    partition: tuple[str, ...] = ()
-
-    def over(self, rows: str = "", *, order: str | None = None) -> str:
-        """An OVER clause along the answer, or along `order`."""
-        parts: list[str] = []
-        if self.partition:
-            listed = ", ".join(_SQL.name(name) for name in self.partition)
-            parts.append(f"PARTITION BY {listed}")
-        parts.append(f"ORDER BY {order or _SQL.name(ROW_NUMBER)}")
-        return f"OVER ({' '.join([*parts, rows]).strip()})"
-
-    def whole(self) -> str:
-        """An OVER clause over all rows."""
-        listed = ", ".join(_SQL.name(name) for name in self.partition)
-        return f"OVER (PARTITION BY {listed})" if listed else "OVER ()"
 
 
 class Calculator:
@@ -93,18 +83,15 @@ class Calculator:
         given = cast("list[Any]", operands)
         if operator == "CAST":
             return self._cast(given, depth)
-        ranged = self._ranged(operator, given, depth)
-        if ranged is not None:
-            return ranged
-        write = _OPERATORS.get(operator)
+        for special in (self._ranged, self._looked_up):
+            text = special(operator, given, depth)
+            if text is not None:
+                return text
+        write = OPERATORS.get(operator)
         if write is None:
             raise self._bad(f"it uses {operator[:60]!r}, which is not known")
-        if operator in _ALONG and not self.frame.ordered:
-            raise PlanError(
-                f'The calculation "{self.name}" runs along rows, which have no order.',
-                fix="Sort the question.",
-                error_type=ErrorType.SORT_REQUIRED,
-            )
+        if operator in ALONG:
+            self._check_order()
         texts = [self.write(each, depth + 1) for each in given]
         try:
             return write(self.frame, texts)
@@ -116,43 +103,182 @@ class Calculator:
             raise self._bad("CAST takes a value and a type")
         named = cast("dict[str, Any]", operands[1])
         wanted = str(named.get("sql_type") or named.get("type_name") or named.get("value")).upper()
-        if wanted not in _TYPES:
+        if wanted not in TYPES:
             raise self._bad(f"it casts to {wanted[:40]!r}")
-        return f"CAST({self.write(operands[0], depth + 1)} AS {_TYPES[wanted]})"
+        return f"CAST({self.write(operands[0], depth + 1)} AS {TYPES[wanted]})"
 
     def _ranged(self, operator: str, operands: list[Any], depth: int) -> str | None:
-        """An aggregate of rows around each row: `OMNI_FX_AVERAGE(OMNI_OFFSET_MULTI(x, -2, 0))`."""
-        aggregate = _COLUMN_AGGREGATES.get(operator)
+        """An aggregate of rows around each row: `OMNI_FX_AVERAGE(OMNI_OFFSET_MULTI(x, -2, 0, 3))`;
+        or of the columns of a pivot."""
+        aggregate = COLUMN_AGGREGATES.get(operator)
         if operator == "OMNI_OFFSET_MULTI":
             aggregate, inner = "ANY_VALUE", operands
-        elif aggregate and len(operands) == 1 and _is_offset(operands[0]):
+        elif aggregate and len(operands) == 1 and _is(operands[0], "OMNI_OFFSET_MULTI"):
             inner = cast("list[Any]", operands[0]["operands"])
+        elif aggregate and len(operands) == 1 and _is(operands[0], "OMNI_PIVOT_OFFSET"):
+            return self._across(aggregate, operands[0]["operands"], depth)
         else:
             return None
+        if not inner:
+            raise self._bad("an offset takes a column and whole numbers")
+        value = self.write(inner[0], depth + 1)
+        first, last = self._bounds(inner)
+        if first <= -WHOLE and last >= WHOLE:
+            return f"{aggregate}({value}) {self.frame.whole()}"
+        self._check_order()
+        rows = f"ROWS BETWEEN {_bound(first)} AND {_bound(last)}"
+        return f"{aggregate}({value}) {self.frame.over(rows)}"
+
+    def _bounds(self, operands: list[Any]) -> tuple[int, int]:
+        """The first and the last row, from the row itself. After the column: the first row, or
+        `ABSOLUTE_POSITION(1)`; the last one; and how many rows, which goes before the last one."""
+        anchored = len(operands) > 1 and _is(operands[1], "ABSOLUTE_POSITION")
+        if anchored and [_whole(each) for each in operands[1].get("operands", [])] != [1]:
+            raise self._bad("a position that is fixed is that of the first row")
+        numbers = [-WHOLE if anchored else _whole(operands[1])] if len(operands) > 1 else []
+        numbers += [_whole(each) for each in operands[2:4]]
+        if not numbers or None in numbers:
+            raise self._bad("an offset takes a column and whole numbers")
+        given = [number for number in numbers if number is not None]
+        first = given[0]
+        if len(given) == 3 and not anchored:
+            if given[2] < 1:
+                raise self._bad("an offset has one row at least")
+            return first, first + given[2] - 1
+        last = given[1] if len(given) > 1 else first
+        return min(first, last), max(first, last)
+
+    def _across(self, aggregate: str, operands: list[Any], depth: int) -> str:
+        """An aggregate over some of the columns of a pivot, in the row of the pivoted table."""
+        rows = self.frame.rows
+        if rows is None or self.frame.partition:
+            raise self._bad("OMNI_PIVOT_OFFSET needs a pivot, and outside_pivot")
+        numbers = [_whole(each) for each in operands[1:]]
+        if len(numbers) != 4 or None in numbers or numbers[:2] != [0, 0]:
+            raise self._bad("OMNI_PIVOT_OFFSET takes a column, 0, 0, and the first and last column")
+        value = self.write(operands[0], depth + 1)
+        listed = ", ".join(_SQL.name(name) for name in rows)
+        over = f"PARTITION BY {listed}" if listed else ""
+        chosen = f"{_SQL.name(PIVOT_NUMBER)} BETWEEN {numbers[2]} AND {numbers[3]}"
+        return f"{aggregate}({value}) FILTER (WHERE {chosen}) OVER ({over})"
+
+    def _check_order(self) -> None:
         if not self.frame.ordered:
             raise PlanError(
                 f'The calculation "{self.name}" runs along rows, which have no order.',
                 fix="Sort the question.",
                 error_type=ErrorType.SORT_REQUIRED,
             )
-        numbers = [_whole(each) for each in inner[1:3]]
-        if not inner or None in numbers or not numbers:
-            raise self._bad("an offset takes a column and whole numbers")
-        first = numbers[0] or 0
-        last = numbers[1] if len(numbers) > 1 and numbers[1] is not None else first
-        rows = f"ROWS BETWEEN {_bound(min(first, last))} AND {_bound(max(first, last))}"
-        value = self.write(inner[0], depth + 1)
-        return f"{aggregate}({value}) {self.frame.over(rows)}"
+
+    # look-ups
+
+    def _looked_up(self, operator: str, operands: list[Any], depth: int) -> str | None:
+        """What looks at other rows by their values, or by their place."""
+        write = {
+            "OMNI_FX_VLOOKUP": self._vlookup,
+            "OMNI_FX_XLOOKUP": self._xlookup,
+            "OMNI_FX_MATCH": self._match,
+            "OMNI_FX_INDEX": self._index,
+            "OMNI_FX_DATEDIF": self._datedif,
+        }.get(operator)
+        if write is not None:
+            return write(operands, depth + 1)
+        aggregate = _CONDITIONAL.get(operator)
+        return None if aggregate is None else self._if(operator, aggregate, operands, depth + 1)
+
+    def _vlookup(self, operands: list[Any], depth: int) -> str:
+        """Value, key column, the range (which is the key column's), and the number of the result's
+        column, the key's own being 1."""
+        numbers = [n for each in operands[2:] if (n := _whole(each)) is not None]
+        key = _field_name(_column(operands[1])) if len(operands) > 2 else None
+        if key is None or len(numbers) != 1 or key not in self.frame.columns:
+            raise self._bad("VLOOKUP takes a value, a column of the answer, and a column's number")
+        place = self.frame.columns.index(key) + numbers[0] - 1
+        if numbers[0] < 1 or place >= len(self.frame.columns):
+            raise self._bad(f"VLOOKUP has no column {numbers[0]}")
+        result = self._field(self.frame.columns[place])
+        value = self.write(operands[0], depth)
+        return lookups.found(value, self._field(key), result, self.frame.partition)
+
+    def _xlookup(self, operands: list[Any], depth: int) -> str:
+        """Value, key column, result column; and, where they are given, what stands for no result,
+        and the mode: 0 equal, -1 or the next smaller, 1 or the next greater."""
+        if not 3 <= len(operands) <= 5:
+            raise self._bad("XLOOKUP takes a value and two columns")
+        value, key, result, *more = [self.write(_column(each), depth) for each in operands[:4]]
+        mode = _whole(operands[4]) if len(operands) == 5 else 0
+        if mode is None or mode not in (-1, 0, 1):
+            raise self._bad("XLOOKUP compares with the modes -1, 0 and 1")
+        otherwise = more[0] if more else None
+        nearest = lookups.Nearest(mode)
+        return lookups.found(value, key, result, self.frame.partition, nearest, otherwise)
+
+    def _match(self, operands: list[Any], depth: int) -> str:
+        """The place of a value in a column, from 1. The mode as spreadsheets have it: 1, or none,
+        the greatest that is not greater; 0 equal; -1 the least that is not less."""
+        mode = _whole(operands[2]) if len(operands) == 3 else 1
+        if len(operands) not in (2, 3) or mode is None or mode not in (-1, 0, 1):
+            raise self._bad("MATCH takes a value, a column, and -1, 0 or 1")
+        value, key = [self.write(_column(each), depth) for each in operands[:2]]
+        nearest = lookups.Nearest(-mode)
+        return lookups.found(value, key, None, self.frame.partition, nearest)
+
+    def _index(self, operands: list[Any], depth: int) -> str:
+        if len(operands) != 2:
+            raise self._bad("INDEX takes a column and a row's number")
+        result, place = [self.write(_column(each), depth) for each in operands]
+        return lookups.at(place, result, self.frame.partition)
+
+    def _datedif(self, operands: list[Any], depth: int) -> str:
+        unit = _text_of(operands[0]) if len(operands) == 3 else None
+        if unit is None or unit.upper() not in lookups.UNITS:
+            raise self._bad("DATEDIF takes a unit such as DAY, and two times")
+        return lookups.difference(unit, *[self.write(each, depth) for each in operands[1:]])
+
+    def _if(self, operator: str, aggregate: str, operands: list[Any], depth: int) -> str:
+        """An aggregate of the rows whose value meets a criterion, beside every row."""
+        wanted = _literal_of(operands[1]) if 2 <= len(operands) <= 3 else None
+        if wanted is None:
+            raise self._bad(f"{operator} takes a column, a value such as '>= 10', and a column")
+        cells = self.write(_column(operands[0]), depth)
+        of = self.write(_column(operands[-1]), depth) if len(operands) == 3 else cells
+        chosen = f"FILTER (WHERE {lookups.criterion(cells, wanted)})"
+        text = f"{aggregate}({of}) {chosen} {self.frame.whole()}"
+        return f"COALESCE({text}, 0)" if aggregate == "SUM" else text
 
     def _bad(self, message: str) -> PlanError:
         return PlanError(f'The calculation "{self.name}" cannot be worked out: {message}.')
 
 
-def _is_offset(node: Any) -> bool:
+def _is(node: Any, operator: str) -> bool:
     if not isinstance(node, dict):
         return False
-    operator = str(cast("dict[str, Any]", node).get("operator", ""))
-    return operator.endswith("OMNI_OFFSET_MULTI")
+    given = cast("dict[str, Any]", node)
+    is_call = isinstance(given.get("operands"), list)
+    return is_call and str(given.get("operator", "")).rpartition(".")[2] == operator
+
+
+def _column(node: Any) -> Any:
+    """The column of a range that is the whole of one; other nodes as they are."""
+    return node["operands"][0] if _is(node, "OMNI_OFFSET_MULTI") and node["operands"] else node
+
+
+def _field_name(node: Any) -> str | None:
+    given = cast("dict[str, Any]", node) if isinstance(node, dict) else {}
+    return str(given.get("field_name")) if given.get("type") == "field" else None
+
+
+def _literal_of(node: Any) -> str | float | None:
+    given = cast("dict[str, Any]", node) if isinstance(node, dict) else {}
+    value = (
+        given.get("value", given.get("string_value")) if given.get("type") == "literal" else None
+    )
+    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+
+
+def _text_of(node: Any) -> str | None:
+    value = _literal_of(node)
+    return value if isinstance(value, str) else None
 
 
 def _whole(node: Any) -> int | None:
@@ -173,169 +299,6 @@ def _whole(node: Any) -> int | None:
 def _bound(offset: int) -> str:
     if offset == 0:
         return "CURRENT ROW"
+    if abs(offset) >= WHOLE:
+        return f"UNBOUNDED {'PRECEDING' if offset < 0 else 'FOLLOWING'}"
     return f"{abs(offset)} {'PRECEDING' if offset < 0 else 'FOLLOWING'}"
-
-
-Write = Callable[[Frame, Operands], str]
-
-
-def _infix(sign: str) -> Write:
-    def write(_frame: Frame, given: Operands) -> str:
-        if len(given) < 2:
-            raise ValueError
-        return "(" + f" {sign} ".join(given) + ")"
-
-    return write
-
-
-def _function(name: str, least: int = 1) -> Write:
-    def write(_frame: Frame, given: Operands) -> str:
-        if len(given) < least:
-            raise ValueError
-        return f"{name}({', '.join(given)})"
-
-    return write
-
-
-def _aggregate(name: str) -> Write:
-    """Of a whole column; of several values, among them."""
-
-    def write(frame: Frame, given: Operands) -> str:
-        if len(given) == 1:
-            return f"{name}({given[0]}) {frame.whole()}"
-        listed = ", ".join(given)
-        return f"list_aggregate([{listed}], '{name.lower()}')"
-
-    return write
-
-
-def _case(_frame: Frame, given: Operands) -> str:
-    pairs = list(zip(given[0::2], given[1::2], strict=False))
-    if not pairs:
-        raise ValueError
-    whens = " ".join(f"WHEN {condition} THEN {value}" for condition, value in pairs)
-    otherwise = f" ELSE {given[-1]}" if len(given) % 2 else ""
-    return f"(CASE {whens}{otherwise} END)"
-
-
-def _divide(_frame: Frame, given: Operands) -> str:
-    return f"(CAST({given[0]} AS DOUBLE) / NULLIF({given[1]}, 0))"
-
-
-def _of_total(frame: Frame, given: Operands) -> str:
-    return f"(CAST({given[0]} AS DOUBLE) / NULLIF(SUM({given[0]}) {frame.whole()}, 0))"
-
-
-def _of_previous(frame: Frame, given: Operands) -> str:
-    return f"(CAST({given[0]} AS DOUBLE) / NULLIF(LAG({given[0]}) {frame.over()}, 0))"
-
-
-def _change(frame: Frame, given: Operands) -> str:
-    before = f"LAG({given[0]}) {frame.over()}"
-    return f"((CAST({given[0]} AS DOUBLE) - {before}) / NULLIF({before}, 0))"
-
-
-def _running(frame: Frame, given: Operands) -> str:
-    return f"SUM({given[0]}) {frame.over('ROWS UNBOUNDED PRECEDING')}"
-
-
-def _rank(frame: Frame, given: Operands) -> str:
-    return f"RANK() {frame.over(order=f'{given[0]} DESC NULLS LAST')}"
-
-
-def _row_number(frame: Frame, _given: Operands) -> str:
-    return f"ROW_NUMBER() {frame.over()}"
-
-
-def _negative(_frame: Frame, given: Operands) -> str:
-    return f"(-{given[0]})"
-
-
-def _negated(_frame: Frame, given: Operands) -> str:
-    return f"(NOT {given[0]})"
-
-
-_COLUMN_AGGREGATES = {
-    "OMNI_FX_SUM": "SUM",
-    "OMNI_FX_AVERAGE": "AVG",
-    "OMNI_FX_MIN": "MIN",
-    "OMNI_FX_MAX": "MAX",
-    "OMNI_FX_MEDIAN": "MEDIAN",
-    "OMNI_FX_COUNT": "COUNT",
-    "OMNI_FX_COUNTA": "COUNT",
-}
-# Operators that need the rows in an order.
-_ALONG = {
-    *("OMNI_RUNNING_TOTAL", "OMNI_PERCENT_OF_PREVIOUS", "OMNI_PERCENT_CHANGE_FROM_PREVIOUS"),
-    "ROW_NUMBER",
-}
-_TYPES = {
-    **dict.fromkeys(("VARCHAR", "CHAR", "STRING", "TEXT"), "VARCHAR"),
-    **dict.fromkeys(("DOUBLE", "FLOAT", "REAL", "NUMBER"), "DOUBLE"),
-    **dict.fromkeys(("INTEGER", "BIGINT", "INT"), "BIGINT"),
-    "DECIMAL": "DECIMAL(38, 10)",
-    "DATE": "DATE",
-    "TIMESTAMP": "TIMESTAMP",
-    "BOOLEAN": "BOOLEAN",
-}
-_OPERATORS: dict[str, Write] = {
-    "PLUS": _infix("+"),
-    "MINUS": _infix("-"),
-    "MULTIPLY": _infix("*"),
-    "DIVIDE": _divide,
-    "POWER": _function("POW", 2),
-    "EQUALS": _infix("="),
-    "NOT_EQUALS": _infix("<>"),
-    "LESS_THAN": _infix("<"),
-    "LESS_THAN_OR_EQUAL": _infix("<="),
-    "GREATER_THAN": _infix(">"),
-    "GREATER_THAN_OR_EQUAL": _infix(">="),
-    "AND": _infix("AND"),
-    "OR": _infix("OR"),
-    "NOT": _negated,
-    "UNARY_MINUS": _negative,
-    "CASE": _case,
-    "TRIM": _function("TRIM"),
-    "ROW_NUMBER": _row_number,
-    "OMNI_PERCENT_OF_TOTAL": _of_total,
-    "OMNI_PERCENT_OF_PREVIOUS": _of_previous,
-    "OMNI_PERCENT_CHANGE_FROM_PREVIOUS": _change,
-    "OMNI_RUNNING_TOTAL": _running,
-    "OMNI_RANK": _rank,
-    "OMNI_FX_RANK": _rank,
-    "OMNI_FX_PLUS": _infix("+"),
-    "OMNI_FX_MINUS": _infix("-"),
-    "OMNI_FX_MULTIPLY": _infix("*"),
-    "OMNI_FX_DIVIDE": _divide,
-    "OMNI_FX_SAFE_DIVIDE": _divide,
-    "OMNI_FX_POWER": _function("POW", 2),
-    "OMNI_FX_EQUALS": _infix("="),
-    "OMNI_FX_NOT_EQUALS": _infix("<>"),
-    "OMNI_FX_LESS_THAN": _infix("<"),
-    "OMNI_FX_LESS_THAN_OR_EQUAL": _infix("<="),
-    "OMNI_FX_GREATER_THAN": _infix(">"),
-    "OMNI_FX_GREATER_THAN_OR_EQUAL": _infix(">="),
-    "OMNI_FX_AND": _infix("AND"),
-    "OMNI_FX_OR": _infix("OR"),
-    "OMNI_FX_NOT": _negated,
-    "OMNI_FX_IF": _case,
-    "OMNI_FX_IFS": _case,
-    "OMNI_FX_AMPERSAND": _function("CONCAT", 2),
-    "OMNI_FX_CONCATENATE": _function("CONCAT"),
-    "OMNI_FX_ABS": _function("ABS"),
-    "OMNI_FX_ROUND": _function("ROUND"),
-    "OMNI_FX_FLOOR": _function("FLOOR"),
-    "OMNI_FX_CEILING": _function("CEIL"),
-    "OMNI_FX_SQRT": _function("SQRT"),
-    "OMNI_FX_LN": _function("LN"),
-    "OMNI_FX_EXP": _function("EXP"),
-    "OMNI_FX_MOD": _function("FMOD", 2),
-    "OMNI_FX_UPPER": _function("UPPER"),
-    "OMNI_FX_LOWER": _function("LOWER"),
-    "OMNI_FX_LEN": _function("LENGTH"),
-    "OMNI_FX_LEFT": _function("LEFT", 2),
-    "OMNI_FX_RIGHT": _function("RIGHT", 2),
-    "OMNI_FX_TRIM": _function("TRIM"),
-    "OMNI_FX_COALESCE": _function("COALESCE"),
-    **{name: _aggregate(aggregate) for name, aggregate in _COLUMN_AGGREGATES.items()},
-}

@@ -1,0 +1,137 @@
+"""Calculations that look at other rows, as spreadsheets do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dragoman.semantics.compiler.errors import PlanError
+from tests.semantics.compiler.test_questions import answered, call, database, field, literal
+
+__all__ = ["database"]
+TOTAL, STATUS = field("orders.total"), field("orders.status")
+# Sorted by their totals: no status 5, paid 17, open 30.
+ROWS: dict[str, Any] = {
+    "table": "orders",
+    "fields": ["orders.status", "orders.total", "orders.count"],
+    "sorts": [{"column_name": "orders.total"}],
+}
+
+
+def offset(column: Any, *numbers: Any) -> dict[str, Any]:
+    given = [literal(each) if isinstance(each, int) else each for each in numbers]
+    return call("Omni.OMNI_OFFSET_MULTI", column, *given)
+
+
+def whole(column: Any) -> dict[str, Any]:
+    return offset(column, -536870911, 0, 1073741823, 1)
+
+
+def fx(name: str, *operands: Any) -> dict[str, Any]:
+    return call(f"Omni.OMNI_FX_{name}", *operands)
+
+
+def worked_out(database: Any, tree: Any, swallow: bool = False, **more: Any) -> list[Any]:
+    question = {**ROWS, **more}
+    made = {"calc_name": "c", "sql_expression": tree, "swallow_errors": swallow}
+    made["outside_pivot"] = question.pop("outside", False)
+    question |= {"fields": [*question["fields"], "c"], "calculations": [made]}
+    return [row["c"] for row in answered(database, question)]
+
+
+FIRST = call("Omni.ABSOLUTE_POSITION", literal(1))
+
+
+@pytest.mark.parametrize(
+    ("tree", "wanted"),
+    [
+        # A window has as many rows as it says, from its first on.
+        (fx("SUM", offset(TOTAL, -1, 0, 2, 1)), [5, 22, 47]),
+        (fx("SUM", offset(TOTAL, -1, 0, 1, 1)), [None, 5, 17]),
+        (offset(TOTAL, 1, 0, 1, 1), [17, 30, None]),
+        (fx("SUM", offset(TOTAL, 1, 0, 2, 1)), [47, 30, None]),
+        (fx("SUM", offset(TOTAL, FIRST, 0, 1, 1)), [5, 22, 52]),
+        (fx("SUM", whole(TOTAL)), [52, 52, 52]),
+        (fx("VLOOKUP", literal("paid"), STATUS, whole(STATUS), literal(2)), [17] * 3),
+        (fx("VLOOKUP", STATUS, STATUS, whole(STATUS), literal(3)), [None, 2, 1]),
+        (fx("VLOOKUP", literal("none"), STATUS, whole(STATUS), literal(2)), [None] * 3),
+        (fx("XLOOKUP", literal(17), TOTAL, STATUS), ["paid"] * 3),
+        (fx("XLOOKUP", literal(1), whole(TOTAL), whole(STATUS), literal("?")), ["?"] * 3),
+        # A row that is there and has no value is no row that is missing.
+        (fx("XLOOKUP", literal(5), TOTAL, STATUS, literal("?")), [None] * 3),
+        (fx("XLOOKUP", literal(20), TOTAL, STATUS, literal("?"), literal(-1)), ["paid"] * 3),
+        (fx("XLOOKUP", literal(20), TOTAL, STATUS, literal("?"), literal(1)), ["open"] * 3),
+        (fx("MATCH", literal("open"), STATUS, literal(0)), [3] * 3),
+        (fx("MATCH", literal(20), TOTAL), [2] * 3),
+        (fx("MATCH", literal(20), TOTAL, literal(-1)), [3] * 3),
+        (fx("INDEX", TOTAL, literal(2)), [17] * 3),
+        (fx("INDEX", STATUS, fx("MATCH", literal(30), TOTAL, literal(0))), ["open"] * 3),
+        (fx("INDEX", TOTAL, literal(9)), [None] * 3),
+        (fx("SUM_IF", whole(STATUS), literal("paid"), whole(TOTAL)), [17] * 3),
+        (fx("SUM_IF", whole(TOTAL), literal(">=17")), [47] * 3),
+        (fx("SUM_IF", whole(STATUS), literal("x' OR 1=1 --"), whole(TOTAL)), [0] * 3),
+        (fx("COUNT_IF", whole(TOTAL), literal("<>17")), [2] * 3),
+        (fx("AVERAGE_IF", whole(TOTAL), literal("<20")), [11] * 3),
+    ],
+)  # fmt: skip
+def test_what_other_rows_have(database: Any, tree: Any, wanted: list[Any]) -> None:
+    assert worked_out(database, tree) == wanted
+
+
+def test_whole_units_between_times(database: Any) -> None:
+    fields = ["orders.id", "orders.created_at[date]"]
+    day = call("SqlStdOperatorTable.CAST", literal("2026-03-01"), {"type": "t", "value": "DATE"})
+    tree = fx("DATEDIF", literal("MONTH"), field("orders.created_at[date]"), day)
+    sorts = [{"column_name": "orders.id"}]
+    assert worked_out(database, tree, fields=fields, sorts=sorts) == [2, 0, None, 0]
+
+
+def test_columns_of_a_pivot(database: Any) -> None:
+    pivoted = {
+        "table": "items",
+        "join_paths_from_topic_name": "items",
+        "fields": ["users.city", "orders.status", "items.revenue"],
+        "pivots": ["orders.status"],
+        "sorts": [{"column_name": "users.city"}],
+    }
+    revenue = field("items.revenue")
+    across = call("Omni.OMNI_PIVOT_OFFSET", revenue, *map(literal, (0, 0, 1, 50)))
+    totals = worked_out(database, fx("SUM", across), outside=True, **pivoted)
+    plain = worked_out(database, revenue, **pivoted)
+    assert sum(totals[:2]) / 2 == 8  # city A in two columns: 4 and 4
+    assert sorted(map(float, plain)) == sorted([4.0, 4.0, 0.0, 9.0])
+    first = call("Omni.OMNI_PIVOT_OFFSET", revenue, *map(literal, (0, 0, 1, 1)))
+    assert worked_out(database, fx("SUM", first), outside=True, **pivoted) != totals
+    # Within a column each is looked up in by itself.
+    found = worked_out(database, fx("INDEX", revenue, literal(1)), **pivoted)
+    assert len(found) == len(plain)
+    with pytest.raises(PlanError, match="pivot"):
+        worked_out(database, fx("SUM", across))
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        fx("VLOOKUP", literal("paid"), STATUS, whole(STATUS), literal(4)),
+        fx("VLOOKUP", literal("paid"), field("orders.fee"), whole(STATUS), literal(1)),
+        fx("VLOOKUP", literal("paid")),
+        fx("XLOOKUP", literal(1), TOTAL, {"type": "sub_query"}),
+        fx("XLOOKUP", literal(1), TOTAL, STATUS, literal("?"), literal(2)),
+        fx("SUM_IF", whole(TOTAL), TOTAL, whole(TOTAL)),
+        fx("DATEDIF", literal("d'); --"), TOTAL, TOTAL),
+        fx("SUM", offset(TOTAL, call("Omni.ABSOLUTE_POSITION", literal(2)), 0, 1, 1)),
+        fx("SUM", offset(TOTAL, -1, 0, 0, 1)),
+        fx("INDEX", TOTAL),
+    ],
+)
+def test_what_cannot_be_looked_up_is_refused(database: Any, tree: Any) -> None:
+    with pytest.raises(PlanError):
+        worked_out(database, tree)
+
+
+def test_what_does_not_fit_is_told_or_swallowed(database: Any) -> None:
+    tree = call("SqlStdOperatorTable.MULTIPLY", STATUS, STATUS)
+    with pytest.raises(PlanError, match="cannot be worked out"):
+        worked_out(database, tree)
+    assert worked_out(database, tree, swallow=True) == ["#ERROR!"] * 3
