@@ -54,8 +54,8 @@ from dragoman.models import routes as model_routes
 from dragoman.models import service as model_service
 from dragoman.models.rules import RULES
 from dragoman.observability import logs, metrics
+from dragoman.queries import picker_routes, run_routes
 from dragoman.queries import routes as query_routes
-from dragoman.queries import run_routes
 from dragoman.queries.running import RUNNING
 from dragoman.roles import custom_routes as custom_role_routes
 from dragoman.roles import routes as role_routes
@@ -93,6 +93,7 @@ RESOURCES = (
     query_routes.ROUTES,
     schedule_routes.ROUTES,
     run_routes.ROUTES,
+    picker_routes.ROUTES,
     job_routes.ROUTES,
     git_routes.ROUTES,
     dbt_routes.ROUTES,

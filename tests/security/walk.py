@@ -99,6 +99,7 @@ class World:
             "embedRedeem": "?x=",
             "modelsYamlDelete": "?fileName=t.topic",
             "queryWait": f"?jobIds={uuid.uuid4()}",
+            "topicValues": "?field=o.id",
         }
         sent = self._body(route, when, head) if route.body is not None else None
         signed = {"X-Gitlab-Token": self.names["webhook secret"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from dragoman.access.policy import Permission, allow
 from dragoman.access.principal import Principal
@@ -25,10 +25,14 @@ class Viewer:
 
     def sees(self, model: ComposedModel, topic: Topic | CompositeTopic) -> bool:
         """Whether every grant that the topic requires holds."""
-        if self.edits or isinstance(topic, CompositeTopic):
+        if isinstance(topic, CompositeTopic):
             return True
+        return self.has(model, topic.required_access_grants)
+
+    def has(self, model: ComposedModel, required: Iterable[str]) -> bool:
+        """Whether every one of the grants holds."""
         grants = model.settings.access_grants
-        return all(self._holds(grants, required) for required in topic.required_access_grants)
+        return self.edits or all(self._holds(grants, each) for each in required)
 
     def _holds(self, grants: Mapping[str, AccessGrant], required: str) -> bool:
         """`a`, `a|b` or `a&b`; `&` binds more tightly."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -138,4 +139,4 @@ def resolved_topic(
     if isinstance(topic, CompositeTopic):
         definition = whole.topic_definition(name, fully_resolved=True) or {}
         return {**definition, "name": name, "base_view_name": "", "relationships": [], "views": []}
-    return topic_shape(whole, topic, model.id)
+    return topic_shape(whole, topic, model.id, partial(viewer.has, whole))

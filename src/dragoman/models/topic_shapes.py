@@ -6,9 +6,11 @@ The shape is the one that the Python SDK's `Topic` reads.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from dragoman.semantics.compiler.selectors import selects
 from dragoman.semantics.composing.joins import JoinMap
 from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.inference.labels import title
@@ -17,7 +19,7 @@ from dragoman.semantics.model.fields import Dimension, Field, FilterField, Measu
 from dragoman.semantics.model.grains import Grain
 from dragoman.semantics.model.references import Reference, SqlText
 from dragoman.semantics.model.relationships import ASSUMED, Relationship
-from dragoman.semantics.model.topics import Selector, Topic
+from dragoman.semantics.model.topics import Topic
 from dragoman.semantics.model.views import TableSource, View
 from dragoman.semantics.plain import mapping
 
@@ -25,11 +27,16 @@ _EQUALITY = re.compile(r"\s*\x00(\d+)\x00\s*=\s*\x00(\d+)\x00\s*")
 _AND = re.compile(r"\bAND\b", re.IGNORECASE)
 _CALL = "SqlStdOperatorTable."
 _DEFAULT_GRAINS = (Grain.DATE, Grain.WEEK, Grain.MONTH, Grain.QUARTER, Grain.YEAR)
+_VALUES = ("all_values", "sample_values")
+Has = Callable[[Iterable[str]], bool]
 _AGGREGATES = {"count_distinct": "COUNT(DISTINCT {})", "average": "AVG({})"}
 
 
-def topic_shape(model: ComposedModel, topic: Topic, model_id: str) -> dict[str, Any]:
-    """The topic as JSON-ready values."""
+def topic_shape(
+    model: ComposedModel, topic: Topic, model_id: str, has: Has = lambda _: True
+) -> dict[str, Any]:
+    """The topic as JSON-ready values. `has`: whether the reader has grants; fields that ask for
+    others are left out, and of masked ones no values are told."""
     joins = model.join_map(topic)
     names = [topic.base_view, *(name for name in joins.via if name != topic.base_view)]
     views = [view for name in names if (view := model.topic_view(topic, name)) is not None]
@@ -49,7 +56,7 @@ def topic_shape(model: ComposedModel, topic: Topic, model_id: str) -> dict[str, 
         "hidden": topic.hidden,
         "relationships": [_relationship(one) for one in _used(joins)],
         "sample_queries": definition.get("sample_queries") or [],
-        "views": [_view(model, topic, view) for view in views],
+        "views": [_view(model, topic, view, has) for view in views],
     }
     optional = {
         "description": topic.description,
@@ -134,9 +141,14 @@ def _field_operand(reference: Reference) -> dict[str, Any]:
     return {"type": "field", "field_name": str(reference.field or reference.text)}
 
 
-def _view(model: ComposedModel, topic: Topic, view: View) -> dict[str, Any]:
+def _view(model: ComposedModel, topic: Topic, view: View, has: Has) -> dict[str, Any]:
     measures = mapping(_definition(model, topic, view).get("measures"))
-    shown = [field for field in view.fields() if selected(topic.fields, view, field)]
+    shown = [
+        field if has(field.mask_unless_access_grants) else _without_values(field)
+        for field in view.fields()
+        if selects(topic, view, field)
+        and has((*view.required_access_grants, *field.required_access_grants))
+    ]
     shape: dict[str, Any] = {
         "name": view.name,
         "label": view.label or title(view.name.rpartition("__")[2]),
@@ -173,20 +185,9 @@ def _definition(model: ComposedModel, topic: Topic, view: View) -> Definition:
     return found.definition if found else {}
 
 
-def selected(selectors: tuple[Selector, ...], view: View, field: Field) -> bool:
-    """Whether a topic lists a field: the last selector that means it decides; all where none is."""
-    # A list that only takes away takes from everything.
-    shown = all(each.remove for each in selectors)
-    for each in selectors:
-        if _means(each, view, field):
-            shown = not each.remove
-    return shown
-
-
-def _means(selector: Selector, view: View, field: Field) -> bool:
-    if selector.tag is not None:
-        return selector.tag in (*view.tags, *field.tags)
-    return selector.view in (None, view.name) and selector.name in (None, field.name)
+def _without_values(field: Field) -> Field:
+    told = {key: value for key, value in field.extra.items() if key not in _VALUES}
+    return replace(field, extra=told, suggestion_list=())
 
 
 def _dimension(model: ComposedModel, view: View, field: Dimension) -> Iterator[dict[str, Any]]:

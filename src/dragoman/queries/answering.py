@@ -41,7 +41,7 @@ async def run(call: Call) -> Response:
         planned = await call.read(lambda unit: planning.plan(unit, call.principal, ask))
     except PlanError as problem:
         if form is not None or ask.result_type is not None:
-            raise _refusal(problem) from None
+            raise refusal(problem) from None
         return _lines(lines.refused_lines(str(uuid.uuid4()), ask, problem))
     if ask.acting_for is not None:
         await call.write(lambda unit: planning.audit_acting(unit, call.principal, ask))
@@ -51,7 +51,7 @@ async def run(call: Call) -> Response:
         return await _streamed(call, ask, planned, form)
     if ask.result_type == "xlsx":
         return await _spreadsheet(call, ask, planned)
-    job = await _job(call, ask, planned)
+    job = await job_of(call, ask, planned)
     seconds = float(call.house.settings.query_wait_seconds)
     return StreamingResponse(lines.answers([job], seconds), media_type=LINES)
 
@@ -91,7 +91,7 @@ def _document(call: Call, ask: Ask) -> Format | None:
     )
 
 
-async def _job(call: Call, ask: Ask, planned: Planned) -> Job:
+async def job_of(call: Call, ask: Ask, planned: Planned) -> Job:
     """The job of the question: of a kept result, of an equal question under way, or a new one."""
     connection = planned.located.connection
     # What the database shows to one person it may hide from the next.
@@ -132,7 +132,7 @@ async def _streamed(call: Call, ask: Ask, planned: Planned, form: Format) -> Res
 
 async def _spreadsheet(call: Call, ask: Ask, planned: Planned) -> Response:
     """The answer as a file for spreadsheets; it is whole before its first byte is sent."""
-    job = await _job(call, ask, planned)
+    job = await job_of(call, ask, planned)
     try:
         found = await outcome(job, float(call.house.settings.query_wait_seconds))
         if found is None:
@@ -153,7 +153,8 @@ def _lines(content: bytes) -> Response:
     return Response(content, media_type=LINES)
 
 
-def _refusal(problem: PlanError) -> BadRequest | Forbidden:
+def refusal(problem: PlanError) -> BadRequest | Forbidden:
+    """The error of a question that cannot be compiled, or that must not be asked."""
     kind = Forbidden if problem.error_type is ErrorType.FORBIDDEN else BadRequest
     return kind(str(problem), extra={"error_type": problem.error_type.value})
 

@@ -17,7 +17,8 @@ from dragoman.semantics.query.request import Query, read_query
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request. `body`: the question as it was sent, to be sent back. `result_type` None: the
-    stream of lines. `acting_for`: the user whose permissions and attributes count."""
+    stream of lines. `acting_for`: the user whose permissions and attributes count. `suggestions`:
+    it asks for values to choose from, which live longer."""
 
     query: Query
     body: Mapping[str, Any]
@@ -30,6 +31,7 @@ class Ask:
     format_results: bool = False
     plan_only: bool = False
     timezone: str | None = None
+    suggestions: bool = False
 
 
 def read(body: Mapping[str, Any], parameters: Mapping[str, str], *, lenient: bool) -> Ask:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -28,6 +28,7 @@ from dragoman.semantics.compiler.asking import Asking
 from dragoman.semantics.compiler.compile import Compiler
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.plan import Column
+from dragoman.semantics.compiler.question import Question
 from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.model.faults import BadDefinition
 from dragoman.semantics.model.topics import Topic
@@ -36,6 +37,7 @@ from dragoman.store import UnitOfWork
 
 RAW_ROWS = 50_001
 DEFAULT_AGE = 6 * 3600
+SUGGESTION_AGE = 30 * 86_400
 DEFAULT_POLICY = "default"
 # The vendor's words, which clients look for.
 _WITHHELD = "Query failed. Error details are only visible to users with permission to view SQL."
@@ -73,9 +75,7 @@ class Planned:
 def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
     """Compile a question for who asks. Raises `PlanError`, and as `models.on_branch` and
     `dialling.locate`."""
-    asker = identity.as_user(unit, principal, ask.acting_for)
-    model = models.on_branch(unit, asker, ask.model_id, ask.branch_id)
-    located = _located(unit, asker, model, ask)
+    asker, model, located = _placed(unit, principal, ask)
     asking, told = _asking(unit, asker, located, ask)
     query = ask.query
     with _compiler(unit, model) as compiler:
@@ -99,11 +99,28 @@ def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
         if not query.topic:
             _check(passes(raw=False))
         compiled = question.compile()
-        max_age, policy = _cache_policy(compiler, query.topic)
+        max_age, policy = _cache_policy(compiler, query.topic, suggestions=ask.suggestions)
     assembly = Assembly(query, compiled)
     reset_at = models.last_reset(unit, model.id, policy)
     planned = _planned(located, assembly, told, max_age, reset_at)
     return planned if writes_sql else replace(planned, shows_sql=False)
+
+
+@contextmanager
+def question(unit: UnitOfWork, principal: Principal, ask: Ask) -> Generator[Question]:
+    """A question in fields of who asks, in its topic, before it is compiled; raises as `plan`."""
+    asker, model, located = _placed(unit, principal, ask)
+    asking, _ = _asking(unit, asker, located, ask)
+    with _compiler(unit, model) as compiler:
+        _check_model(compiler)
+        yield compiler.question(ask.query, asking)
+
+
+def _placed(unit: UnitOfWork, principal: Principal, ask: Ask) -> tuple[Principal, Model, Located]:
+    """Who asks, of which model, and the connection whose database answers."""
+    asker = identity.as_user(unit, principal, ask.acting_for)
+    model = models.on_branch(unit, asker, ask.model_id, ask.branch_id)
+    return asker, model, _located(unit, asker, model, ask)
 
 
 def _planned(
@@ -222,13 +239,16 @@ def _check(passes: bool) -> None:
         )
 
 
-def _cache_policy(compiler: Compiler, topic_name: str) -> tuple[float, str]:
-    """Seconds that a result may be used again, and the name of the policy that says so."""
+def _cache_policy(compiler: Compiler, topic_name: str, *, suggestions: bool) -> tuple[float, str]:
+    """Seconds that a result may be used again, and the name of the policy that says so. Values to
+    choose from live longer, unless the policy says otherwise."""
     settings = compiler.model.settings
     topic = compiler.model.topic(topic_name) if topic_name else None
     own = topic.cache_policy if isinstance(topic, Topic) else None
     name = own or settings.default_cache_policy or DEFAULT_POLICY
     policy = settings.cache_policies.get(name)
+    if suggestions and not (policy and policy.filter_suggestions_must_obey_policy):
+        return SUGGESTION_AGE, name
     return (float(policy.max_age) if policy else DEFAULT_AGE), name
 
 
