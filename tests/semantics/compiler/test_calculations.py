@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from dragoman.semantics.answers.calculations import Calculator
+from dragoman.semantics.answers.lookups import ROW_NUMBER
+from dragoman.semantics.answers.lookups import ROWS as NUMBERED
+from dragoman.semantics.answers.operators import Frame
 from dragoman.semantics.compiler.errors import PlanError
 from tests.semantics.compiler.test_questions import answered, call, database, field, literal
 
@@ -135,3 +141,51 @@ def test_what_does_not_fit_is_told_or_swallowed(database: Any) -> None:
     with pytest.raises(PlanError, match="cannot be worked out"):
         worked_out(database, tree)
     assert worked_out(database, tree, swallow=True) == ["#ERROR!"] * 3
+
+
+CELLS = st.lists(
+    st.tuples(st.none() | st.integers(-3, 3), st.none() | st.integers(-3, 3)),
+    min_size=1,
+    max_size=8,
+)
+
+
+def by_duckdb(work: Any, cells: list[Any], tree: Any) -> list[Any]:
+    """A calculation over the columns k and v."""
+    text = Calculator("c", Frame(("k", "v"), ordered=True), {}).write(tree)
+    shown = [[n, *("NULL" if x is None else x for x in row)] for n, row in enumerate(cells, 1)]
+    listed = ", ".join(f"({n}, CAST({k} AS INT), CAST({v} AS INT))" for n, k, v in shown)
+    rows = f'SELECT * FROM (VALUES {listed}) t("{ROW_NUMBER}", k, v)'
+    found = work.execute(
+        f'WITH {NUMBERED} AS ({rows}) SELECT {text} FROM {NUMBERED} ORDER BY "{ROW_NUMBER}"'
+    )
+    return [row[0] for row in found.fetchall()]
+
+
+@given(
+    CELLS, st.integers(-3, 3), st.integers(1, 4), st.integers(-3, 3), st.sampled_from((-1, 0, 1))
+)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+def test_windows_and_look_ups_are_those_of_plain_python(
+    database: Any, cells: list[Any], first: int, size: int, value: int, mode: int
+) -> None:
+    k, v = field("k"), field("v")
+    sums = by_duckdb(database, cells, fx("SUM", offset(v, first, 0, size, 1)))
+    for n, found in enumerate(sums):
+        inside = [cells[m][1] for m in range(n + first, n + first + size) if 0 <= m < len(cells)]
+        known = [each for each in inside if each is not None]
+        assert found == (sum(known) if known else None)
+    looked_up = by_duckdb(
+        database, cells, fx("XLOOKUP", literal(value), k, v, literal(99), literal(mode))
+    )
+    fitting = [
+        (key, n, result)
+        for n, (key, result) in enumerate(cells)
+        if key is not None
+        and (key == value or (key < value and mode < 0) or (key > value and mode > 0))
+    ]
+    best = min(fitting, key=lambda each: (abs(each[0] - value), each[1]), default=(0, 0, 99))
+    assert looked_up == [best[2]] * len(cells)
+    wanted = [n for n, (key, _) in enumerate(cells, 1) if key == value]
+    places = by_duckdb(database, cells, fx("MATCH", literal(value), k, literal(0)))
+    assert places == [wanted[0] if wanted else None] * len(cells)

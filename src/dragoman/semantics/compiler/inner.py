@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dragoman.semantics.compiler import binding
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.yamlfilters import to_filter
 from dragoman.semantics.datatypes import DataType
@@ -27,6 +28,12 @@ class Inner:
 
     def view(self, view: View, spec: QuerySpec) -> str:
         """The statement of a query view; its columns have the names of the view's dimensions."""
+        for key in ("pivots", "calculations", "fill_fields"):
+            if getattr(spec, key):
+                raise PlanError(
+                    f'The query of the view "{view.name}" has {key}, which no subquery can make.',
+                    fix="Leave them out, and ask for them in the question.",
+                )
         names = [each.output or _output_name(each.field) for each in spec.fields]
         query = Query(
             fields=tuple(str(each.field) for each in spec.fields),
@@ -36,7 +43,8 @@ class Inner:
                 str(each.field): to_filter(each.expression, self._type_of(each.field))
                 for each in spec.filters
                 if each.expression is not None
-            },
+            }
+            | binding.inside(self.question, view, spec),
             sorts=tuple(Sort(str(each.field), each.desc) for each in spec.sorts),
             limit=spec.limit,
             default_limit=False,

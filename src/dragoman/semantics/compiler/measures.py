@@ -10,11 +10,14 @@ from dragoman.semantics.compiler.aggregates import RawAggregate, taken_apart
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.expressions import Expr, Expressions
 from dragoman.semantics.compiler.fragments import column
+from dragoman.semantics.compiler.yamlfilters import earlier, is_offset
 from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.model.fields import Aggregate, Dimension, LevelOfDetail, Measure
 from dragoman.semantics.model.filters import FieldFilter
 from dragoman.semantics.model.references import FieldRef, Reference, SqlText
 from dragoman.semantics.model.views import View
+from dragoman.semantics.query.dates import BadDate
+from dragoman.semantics.query.filters import DateFilter, Filter
 
 _NUMERIC = {
     *(Aggregate.COUNT, Aggregate.COUNT_DISTINCT, Aggregate.SUM, Aggregate.AVERAGE),
@@ -215,7 +218,12 @@ class Measures:
                 )
             raw = self.expressions.dimension(found, ref.bracket, shown=False)
             operand = self.expressions.operand(found, raw)
-            condition = self.expressions.conditions.of_expression(each.expression, operand)
+            write = self.expressions.conditions
+            if is_offset(each.expression):
+                cancels.add(found.address)
+                condition = write.of_filter(self._moved(leaf, each, found), operand)
+            else:
+                condition = write.of_expression(each.expression, operand)
             views |= raw.views
             if condition is not None:
                 conditions.append(condition)
@@ -225,6 +233,25 @@ class Measures:
             views=leaf.views | views,
             cancels=frozenset(cancels),
         )
+
+    def _moved(self, leaf: Leaf, given: FieldFilter, found: Dimension) -> Filter:
+        """The question's own time, moved back (`date_offset_from_query`). Raises `PlanError` where
+        the question has none: there is no earlier period of all times."""
+        asked = self.expressions.templates.shape.filters.get(found.address)
+        self.expressions.passing += 1
+        conditions = self.expressions.conditions
+        start, end = None, None
+        try:
+            if isinstance(asked, DateFilter) and not (asked.numbers or asked.negative):
+                start, end = conditions.bounds(asked)
+            if start is None or end is None:
+                raise BadDate("the question does not say from when to when")
+            return earlier(given.expression, start, end)
+        except BadDate as bad:
+            raise PlanError(
+                f"{leaf.name} is of an earlier time of {found.address}: {bad}.",
+                fix=f"Filter {found.address} by a time from when to when.",
+            ) from None
 
     # arithmetic over aggregates
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dragoman.dialects.sql.functions import NotExpressible
+from dragoman.semantics.compiler import binding
 from dragoman.semantics.compiler.access import Access
 from dragoman.semantics.compiler.asking import Asking
 from dragoman.semantics.compiler.compiled import Compiled, Earlier, Total, TotalKind
@@ -72,6 +74,7 @@ class Question:
         )
         self.measures = Measures(self.expressions, bench.formulas)
         self.rules = Rules(self.expressions, self.measures, self.access)
+        self.rules.only_inside = partial(binding.only_inside, self)
 
     def _queried(self, query: Query) -> tuple[str, ...]:
         """The question's dimensions, as it writes them; a masked one is the same for every row."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from dragoman.semantics.compiler.access import Access
@@ -26,7 +26,8 @@ from dragoman.semantics.query.filters import Filter
 
 
 class Rules:
-    """Writes the conditions of one question. `having`, `hidden`: conditions on measures, and
+    """Writes the conditions of one question. `only_inside`: whether a filter of that name holds in
+    query views alone. `having`, `hidden`: conditions on measures, and
     measures that are worked out and not answered; `begin` empties both."""
 
     def __init__(self, expressions: Expressions, measures: Measures, access: Access) -> None:
@@ -39,6 +40,7 @@ class Rules:
         self.having: list[Having] = []
         self.hidden: list[Measured] = []
         expressions.templates.picked = self.picked
+        self.only_inside: Callable[[str], bool] = lambda _: False
 
     def begin(self) -> None:
         """Forget the measures of an earlier plan."""
@@ -98,6 +100,8 @@ class Rules:
             return
         if own:
             self.access.check_values(found)
+        if self.only_inside(name):
+            return
         if isinstance(found, Measure):
             self._filter_measure(found, given)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from dragoman.semantics.compiler.errors import PlanError
@@ -16,6 +17,8 @@ from dragoman.semantics.model.filters import (
     Operator,
     Scalar,
 )
+from dragoman.semantics.query import dates
+from dragoman.semantics.query.dates import BadDate, Length
 from dragoman.semantics.query.filters import (
     BadQuery,
     BooleanFilter,
@@ -68,6 +71,24 @@ def to_filter(expression: FilterExpression, of: DataType) -> Filter:
             return CompositeFilter(any_of=isinstance(expression, AnyOf), filters=inner)
         case Condition():
             return _condition(expression, of)
+
+
+def is_offset(expression: FilterExpression | None) -> bool:
+    """Whether it is the question's own time, moved back."""
+    return (
+        isinstance(expression, Condition) and expression.operator is Operator.DATE_OFFSET_FROM_QUERY
+    )
+
+
+def earlier(expression: FilterExpression | None, start: datetime, end: datetime) -> Filter:
+    """The time from `start` to `end`, moved back by the condition's length. Raises `BadDate`."""
+    if not isinstance(expression, Condition):
+        raise BadDate("it names no length")
+    back = dates.length(str(expression.values[0]))
+    left, right = (
+        dates.add(each, Length(-back.count, back.unit)).isoformat(" ") for each in (start, end)
+    )
+    return DateFilter(kind=DateKind.BETWEEN, left=left, right=right, negative=expression.negated)
 
 
 def _condition(given: Condition, of: DataType) -> Filter:

@@ -1,0 +1,132 @@
+"""Filters that hold inside query views, and measures of an earlier time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dragoman.semantics.compiler.errors import ErrorType, PlanError
+from tests.semantics.compiler.support import MemoryLayer, ask, asking
+from tests.semantics.compiler.test_questions import JOINS, SETTINGS, TYPES, VIEWS, database
+
+__all__ = ["database"]
+FIELDS = {"orders.user_id": "user_id", "orders.total": "spent"}
+JOINED = {
+    "join_from_view": "orders",
+    "join_to_view": "spending",
+    "relationship_type": "many_to_one",
+    "on_sql": "${orders.user_id} = ${spending.user_id}",
+}
+
+
+def shop(joined: bool = False, measures: Any = (), **query: Any) -> MemoryLayer:
+    spending = {
+        "query": {"fields": FIELDS, "base_view": "orders", **query},
+        "dimensions": {"user_id": {"primary_key": True}, "spent": {}},
+        "measures": {
+            "most": {"sql": "${spent}", "aggregate_type": "max"},
+            "count": {"aggregate_type": "count"},
+        },
+    }
+    orders = {**VIEWS["orders"], "measures": VIEWS["orders"]["measures"] | dict(measures)}
+    views = {**VIEWS, "orders": orders, "spending": spending}
+    types = {**TYPES, "spending": {"spent": "NUMBER"}}
+    return MemoryLayer(views, [*JOINS, *([JOINED] if joined else [])], {}, SETTINGS, types)
+
+
+def rows(database: Any, layer: MemoryLayer, by: Any = None, **question: Any) -> list[Any]:
+    return sorted(database.execute(ask(layer, question, by).sql).fetchall(), key=str)
+
+
+PAID = {"orders.status": {"type": "string", "kind": "EQUALS", "values": ["paid"]}}
+BOUND = {"filters": {"orders.status": {"bind": "orders.status"}}}
+
+
+def test_a_bound_filter_holds_inside(database: Any) -> None:
+    asked = {"table": "spending", "fields": ["spending.user_id", "spending.spent"]}
+    assert rows(database, shop(**BOUND), **asked, filters=PAID) == [(1, 10), (None, 7)]
+    # Without a filter in the question there is none inside.
+    assert len(rows(database, shop(**BOUND), **asked)) == 3
+    with pytest.raises(PlanError, match="No join path"):
+        rows(database, shop(), **asked, filters=PAID)
+
+
+def test_a_bound_filter_holds_outside_too_where_it_can(database: Any) -> None:
+    asked = {"table": "orders", "fields": ["orders.count", "spending.most"], "filters": PAID}
+    # Users 1 and none have paid orders; all orders of user 1 are 40, the paid one is 10.
+    assert rows(database, shop(joined=True), **asked) == [(2, 40)]
+    assert rows(database, shop(joined=True, **BOUND), **asked) == [(2, 10)]
+
+
+def test_all_filters_that_can_be_joined_hold_inside(database: Any) -> None:
+    asked = {"table": "spending", "fields": ["spending.user_id", "spending.spent"]}
+    city = {"users.city": {"type": "string", "kind": "EQUALS", "values": ["A"]}}
+    more = {"spending.spent": {"type": "number", "kind": "GREATER_THAN", "values": [20]}}
+    every = shop(bind_all_filters=True)
+    assert rows(database, every, **asked, filters=city) == [(1, 40)]
+    assert rows(database, every, **asked, filters=PAID | city) == [(1, 10)]
+    assert rows(database, every, **asked, filters=PAID | more) == []
+    assert rows(database, every, **asked, filters=more) == [(1, 40)]
+    own = {"orders.status": {"is": "open", "exclude_from_bind_all": True}}
+    kept = shop(bind_all_filters=True, filters=own)
+    assert rows(database, kept, **asked, filters=city) == [(1, 30)]
+    with pytest.raises(PlanError, match="No join path"):
+        rows(database, kept, **asked, filters=PAID)
+
+
+def test_days_inside_are_those_of_the_asker(database: Any) -> None:
+    """2026-01-01 03:30 in UTC is the day before in New York."""
+    bound = {"filters": {"orders.created_at": {"bind": "orders.created_at"}}}
+    day = {"type": "date", "kind": "TIME_FOR_UNIT_DURATION", "left_side": "2025-12-31"}
+    asked = {
+        "table": "spending",
+        "fields": ["spending.spent"],
+        "filters": {"orders.created_at": day},
+    }
+    there = replace(asking(), timezone="America/New_York")
+    assert rows(database, shop(**bound), **asked) == []
+    assert rows(database, shop(**bound), there, **asked) == [(10,)]
+    part = {"type": "date", "kind": "IS_ON_DAY_OF_MONTH", "values": [31]}
+    asked["filters"] = {"orders.created_at": part}
+    with pytest.raises(PlanError, match="clock"):
+        rows(database, shop(**bound), there, **asked)
+
+
+def test_a_bound_filter_obeys_masks_and_grants() -> None:
+    bound = {"filters": {"orders.fee": {"bind": "orders.masked"}}}
+    filters = {"orders.masked": {"type": "string", "kind": "EQUALS", "values": ["x"]}}
+    asked = {"table": "spending", "fields": ["spending.spent"], "filters": filters}
+    with pytest.raises(PlanError) as refused:
+        ask(shop(**bound), asked)
+    assert refused.value.error_type is ErrorType.FORBIDDEN
+
+
+@pytest.mark.parametrize("key", ["pivots", "fill_fields"])
+def test_what_no_subquery_makes_is_an_error(key: str) -> None:
+    with pytest.raises(PlanError, match=key):
+        ask(shop(**{key: ["orders.user_id"]}), {"table": "spending", "fields": ["spending.spent"]})
+
+
+def offset(**said: Any) -> dict[str, Any]:
+    return {"before": {"aggregate_type": "count", "filters": {"created_at": said}}}
+
+
+def test_a_measure_of_an_earlier_time(database: Any) -> None:
+    layer = shop(measures=offset(date_offset_from_query="1 month"))
+    filters = {
+        "orders.created_at": {
+            "type": "date",
+            "kind": "TIME_FOR_UNIT_DURATION",
+            "left_side": "2026-02",
+        }
+    }
+    asked = {"table": "orders", "fields": ["orders.count", "orders.total", "orders.before"]}
+    assert rows(database, layer, **asked, filters=filters) == [(1, 30, 1)]
+    filters["orders.created_at"]["left_side"] = "2026-04"
+    assert rows(database, layer, **asked, filters=filters) == [(0, 0, 1)]
+    with pytest.raises(PlanError, match="earlier"):
+        rows(database, layer, **asked)
+    with pytest.raises(PlanError, match="no length"):
+        ask(shop(measures=offset(date_offset_from_query="soon")), {**asked, "filters": filters})
