@@ -303,6 +303,32 @@ def test_unknown_fields_are_left_out_with_a_word() -> None:
         ask(SHOP, {"table": "orders", "fields": ["orders.statsu"]})
 
 
+def test_names_that_views_and_fields_had_before(database: Any) -> None:
+    views = {
+        **VIEWS,
+        "users": {
+            **VIEWS["users"],
+            "aliases": ["people"],
+            "dimensions": {"id": {"primary_key": True}, "city": {"aliases": ["town"]}},
+        },
+    }
+    layer = MemoryLayer(views, JOINS, TOPICS, SETTINGS, TYPES)
+    in_a = {"type": "string", "kind": "EQUALS", "values": ["A"]}
+    asked = topic(
+        "items", "people.town", "orders.total", "people.count",
+        filters={"people.city": in_a}, sorts=[{"column_name": "people.town"}],
+    )  # fmt: skip
+    compiled = ask(layer, asked)
+    assert database.execute(compiled.sql).fetchall() == [("A", 40, 1)]
+    assert [column.name for column in compiled.columns] == asked["fields"]
+    asked = {"table": "people", "fields": ["people.town"], "filters": {"users.town": in_a}}
+    assert database.execute(ask(layer, asked).sql).fetchall() == [("A",)]
+    # A level of detail is at the grain of what the question names, by whatever name.
+    asked = {"table": "orders", "fields": ["people.town", "orders.mean_of_users"]}
+    found = sorted(database.execute(ask(layer, asked).sql).fetchall(), key=str)
+    assert found == [("A", 40), ("B", 5), (None, 7)]
+
+
 def test_views_without_a_way_are_an_error() -> None:
     with pytest.raises(PlanError, match="No join path"):
         ask(SHOP, {"table": "users", "fields": ["users.city", "items.count"]})

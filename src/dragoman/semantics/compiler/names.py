@@ -60,16 +60,20 @@ class Names:
         return _DAYS.index(own or self.settings.week_start_day)
 
     def view(self, name: str) -> View:
-        """A view. Raises `PlanError`."""
+        """A view, by its name or one that it had before (`aliases`). Raises `PlanError`."""
         known = self._views.get(name)
         if known is None:
-            model, topic = self.model, self.topic
-            known = model.topic_view(topic, name) if topic else model.view(name)
+            known = self._view(name)
+            if known is None and (now := self.model.renamed(name)) is not None:
+                known = self._view(now)
             if known is None:
-                near = suggestion(name, model.view_names())
+                near = suggestion(name, self.model.view_names())
                 raise PlanError(f'No such view "{name}".', fix=near)
             self._views[name] = known
         return known
+
+    def _view(self, name: str) -> View | None:
+        return self.model.topic_view(self.topic, name) if self.topic else self.model.view(name)
 
     def elements(self, found: Dimension) -> View:
         """What a field with `nested_on_field` reads: the elements of that array, a row each. The
