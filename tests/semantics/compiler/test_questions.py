@@ -494,6 +494,39 @@ def test_gaps_are_filled(database: Any) -> None:
     assert found == [(date(2026, 3, 1), 1), (date(2026, 2, 1), None), (date(2026, 1, 1), 1)]
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("orders.kind", [("Paid", 2), ("Rest", None)]),
+        ("orders.tier", [("below 6", None), (">= 6 and < 20", 2), ("20 and above", None)]),
+        ("orders.big", [(False, 2), (True, None)]),
+        ("orders.created_at[quarter_of_year]", [(1, 2), (2, None), (3, None), (4, None)]),
+    ],
+)
+def test_values_that_are_known_get_a_row(database: Any, name: str, wanted: list[Any]) -> None:
+    question = {
+        "table": "orders",
+        "fields": [name, "orders.count"],
+        "fill_fields": [name],
+        "filters": {"orders.status": {"type": "string", "kind": "EQUALS", "values": ["paid"]}},
+    }
+    assert [tuple(row.values()) for row in answered(database, question)] == wanted
+    question["sorts"] = [{"column_name": name, "sort_descending": True}]
+    found = [row[name] for row in answered(database, question)]
+    assert found == sorted((each for each, _ in wanted), reverse=True)
+
+
+def test_no_row_tells_what_a_masked_field_may_be(database: Any) -> None:
+    dimensions = VIEWS["orders"]["dimensions"]
+    kind = dimensions["kind"] | {"mask_unless_access_grants": ["insiders"]}
+    orders = {**VIEWS["orders"], "dimensions": dimensions | {"kind": kind}}
+    layer = MemoryLayer(VIEWS | {"orders": orders}, JOINS, TOPICS, SETTINGS, TYPES)
+    question = {"table": "orders", "fields": ["orders.kind"], "fill_fields": ["orders.kind"]}
+    compiled = ask(layer, question)
+    assert not Assembly(read_query(question), compiled).fills()
+    assert database.execute(compiled.sql).fetchall() == [(None,)]
+
+
 def test_earlier_periods_stand_beside_the_question(database: Any) -> None:
     question = {
         "table": "orders",

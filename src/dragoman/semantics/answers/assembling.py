@@ -9,12 +9,13 @@ from typing import Any
 from dragoman.dialects.arrow import pyarrow
 from dragoman.dialects.sql import table
 from dragoman.semantics.answers.calculations import Calculator
+from dragoman.semantics.answers.filling import known_values
 from dragoman.semantics.answers.lookups import ROW_NUMBER, ROWS
 from dragoman.semantics.answers.operators import Frame
 from dragoman.semantics.compiler.compiled import Compiled, Earlier, TotalKind
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.labels import title
-from dragoman.semantics.compiler.plan import Column
+from dragoman.semantics.compiler.plan import Column, Group
 from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.query.request import Calculation, Query
 
@@ -49,10 +50,13 @@ class Assembly:
         return bool(after or compiled.totals or compiled.earlier)
 
     def fills(self) -> tuple[str, ...]:
-        """Columns of days whose gaps are filled: a day, week, month, quarter or year each."""
+        """Columns whose gaps are filled: of days, weeks, months, quarters or years, and those whose
+        values the model knows."""
         groups = {group.name: group for group in self.compiled.plan.groups}
         return tuple(
-            name for name in self.query.fill if name in groups and groups[name].bracket in _STEPS
+            name
+            for name in self.query.fill
+            if name in groups and (groups[name].bracket in _STEPS or known_values(groups[name]))
         )
 
     def columns(self) -> tuple[Column, ...]:
@@ -104,18 +108,22 @@ class Assembly:
         return found
 
     def _filled(self, work: Any, rows: Any, name: str) -> Any:
-        """A row for each step from the first to the last, for each of the other dimensions' groups;
-        measures are NULL in new rows."""
+        """A row for each step from the first to the last, or for each value that is known, for each
+        of the other dimensions' groups; measures are NULL in new rows."""
         if rows.num_rows == 0:
             return rows
         groups = {group.name: group for group in self.compiled.plan.groups}
-        step = _STEPS[groups[name].bracket or ""]
         others = [_quoted(each) for each in groups if each != name and each in rows.schema.names]
         work.register("gapped", rows)
         column = _quoted(name)
-        span = f"(SELECT MIN({column}) AS lo, MAX({column}) AS hi FROM gapped)"
-        steps = f"UNNEST(GENERATE_SERIES(lo, hi, INTERVAL {step}))"
-        kind = f"(SELECT CAST({steps} AS DATE) AS {column} FROM {span})"
+        step = _STEPS.get(groups[name].bracket or "")
+        if step is not None:
+            span = f"(SELECT MIN({column}) AS lo, MAX({column}) AS hi FROM gapped)"
+            steps = f"UNNEST(GENERATE_SERIES(lo, hi, INTERVAL {step}))"
+            kind = f"(SELECT CAST({steps} AS DATE) AS {column}, NULL AS __at FROM {span})"
+        else:
+            work.register("known", _known(groups[name], rows.schema.field(name).type))
+            kind = f"(SELECT value AS {column}, __at FROM known)"
         grid = kind
         if others:
             listed = ", ".join(others)
@@ -128,9 +136,11 @@ class Assembly:
         ]
         sort = next((each for each in self.query.sorts if each.column == name), None)
         way = "DESC" if sort is not None and sort.descending else "ASC"
+        place = "s.__at NULLS LAST, " if sort is None else ""
         statement = (
             f"SELECT {', '.join(chosen)} FROM {grid} s FULL JOIN gapped g"
-            f" ON {' AND '.join(same)} ORDER BY COALESCE(s.{column}, g.{column}) {way} NULLS LAST"
+            f" ON {' AND '.join(same)} "
+            f" ORDER BY {place}COALESCE(s.{column}, g.{column}) {way} NULLS LAST"
         )
         return work.sql(statement).to_arrow_table().cast(rows.schema)
 
@@ -189,6 +199,12 @@ class Assembly:
         parts = [_flagged(found, None)]
         parts += [_flagged(_as(rows, found.schema), kind.value) for kind, rows in totals.items()]
         return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _known(group: Group, kind: Any) -> Any:
+    pa: Any = pyarrow()
+    values = pa.array(known_values(group)).cast(kind)
+    return pa.table({"value": values, "__at": list(range(len(values)))})
 
 
 def _forward(work: Any, rows: Any, period: Earlier) -> Any:

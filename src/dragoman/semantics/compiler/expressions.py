@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -264,17 +265,14 @@ class Expressions:
         return Expr(text, own.views, DataType.STRING)
 
     def _bins(self, found: Dimension, own: Expr) -> Expr:
-        """Tiers with the labels of the reference: `below 18`, `>= 18 and < 35`, `65 and above`."""
-        bounds = [Decimal(str(bound)) for bound in found.bins]
-        shown = [_plain(bound) for bound in bounds]
-        literals = [self.sql.number(Decimal(text)) for text in shown]
-        label = self.sql.string
-        cases = [f"WHEN {own.text} < {literals[0]} THEN {label(f'below {shown[0]}')}"]
+        bounds = [self.sql.number(Decimal(_plain(Decimal(str(each))))) for each in found.bins]
+        first, *labels = [self.sql.string(label) for label in bin_labels(found)]
+        cases = [f"WHEN {own.text} < {bounds[0]} THEN {first}"]
         cases += [
-            f"WHEN {own.text} < {upper} THEN {label(f'>= {low} and < {high}')}"
-            for low, high, upper in zip(shown, shown[1:], literals[1:], strict=False)
+            f"WHEN {own.text} < {upper} THEN {label}"
+            for label, upper in zip(labels, bounds[1:], strict=False)
         ]
-        cases.append(f"WHEN {own.text} >= {literals[-1]} THEN {label(f'{shown[-1]} and above')}")
+        cases.append(f"WHEN {own.text} >= {bounds[-1]} THEN {labels[-1]}")
         return Expr(f"CASE {' '.join(cases)} END", own.views, DataType.STRING)
 
     def _duration(self, found: Dimension, duration: Duration, bracket: str | None) -> Expr:
@@ -311,6 +309,13 @@ _SECONDS = {
     Interval.DAYS: 86_400,
     Interval.WEEKS: 604_800,
 }
+
+
+def bin_labels(found: Dimension) -> tuple[str, ...]:
+    """The tiers, as the reference calls them: `below 18`, `>= 18 and < 35`, `65 and above`."""
+    shown = [_plain(Decimal(str(bound))) for bound in found.bins]
+    between = [f">= {low} and < {high}" for low, high in itertools.pairwise(shown)]
+    return (f"below {shown[0]}", *between, f"{shown[-1]} and above")
 
 
 def _plain(value: Decimal) -> str:

@@ -38,8 +38,8 @@ _OF_A_DAY = {
     *(Grain.MILLISECOND, Grain.SECOND, Grain.MINUTE, Grain.HOUR),
     *(Grain.HOUR_OF_DAY, Grain.TIME_OF_DAY),
 }
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = (
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
 )
@@ -78,9 +78,9 @@ class Timeframes:
             case Grain.DAY_OF_WEEK_NUM:
                 return self._day_of_week(x), DataType.NUMBER
             case Grain.DAY_OF_WEEK_NAME:
-                return self._named(self.sql.part(x, Part.DAY_OF_WEEK), _DAYS, 0), DataType.STRING
+                return self._named(self.sql.part(x, Part.DAY_OF_WEEK), DAYS, 0), DataType.STRING
             case Grain.MONTH_NAME:
-                return self._named(self.sql.part(x, Part.MONTH), _MONTHS, 1), DataType.STRING
+                return self._named(self.sql.part(x, Part.MONTH), MONTHS, 1), DataType.STRING
             case Grain.DAY_OF_QUARTER:
                 return self._day_of_quarter(x), DataType.NUMBER
             case Grain.TIME_OF_DAY:
