@@ -289,6 +289,11 @@ def test_grants(database: Any) -> None:
     assert refused.value.error_type is ErrorType.FORBIDDEN
     with pytest.raises(PlanError, match="No such topic"):
         rows(database, **topic("hidden", "orders.count"))
+    with pytest.raises(PlanError) as refused:
+        rows(database, **topic("hiden", "orders.count"))
+    assert "hidden" not in str(refused.value)
+    with pytest.raises(PlanError, match='Did you mean "hidden"'):
+        rows(database, insider, **topic("hiden", "orders.count"))
     assert rows(database, fields=["orders.masked", "orders.count"]) == [(None, 4)]
     assert len(rows(database, insider, fields=["orders.masked", "orders.count"])) == 3
     assert rows(database, fields=["orders.masked_total", "orders.count"]) == [(None, 4)]

@@ -5,9 +5,11 @@ Pure: the same model, question and asker give the same bytes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dragoman.semantics.compiler.access import Access
 from dragoman.semantics.compiler.asking import Asking
 from dragoman.semantics.compiler.compiled import Compiled
 from dragoman.semantics.compiler.errors import PlanError
@@ -62,10 +64,11 @@ class Compiler:
         if known is None:
             if len(self._benches) >= MAX_BENCHES:
                 self._benches.clear()
-            known = self._benches[key] = Bench(Names(self.model, self._topic(topic_name)), {}, {})
+            topic = self._topic(topic_name, asking)
+            known = self._benches[key] = Bench(Names(self.model, topic), {}, {})
         return known
 
-    def _topic(self, name: str) -> Topic | None:
+    def _topic(self, name: str, asking: Asking) -> Topic | None:
         if not name:
             return None
         try:
@@ -73,9 +76,20 @@ class Compiler:
         except BadDefinition as bad:
             raise PlanError(f'The topic "{name}" cannot be understood: {bad}') from None
         if not isinstance(found, Topic):
-            near = suggestion(name, self.model.topic_names())
+            near = suggestion(name, self._topics_of(asking))
             raise PlanError(f'No such topic "{name}".', fix=near)
         return found
+
+    def _topics_of(self, asking: Asking) -> Iterator[str]:
+        """The topics that the asker may know of."""
+        access = Access(self.model.settings, asking)
+        for name in self.model.topic_names():
+            try:
+                found = self.model.topic(name)
+            except BadDefinition:
+                continue
+            if isinstance(found, Topic) and access.allows(found.required_access_grants):
+                yield name
 
 
 @dataclass(frozen=True, slots=True)
