@@ -211,7 +211,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     processes runs one and says nothing."""
     names = Counter(item.nodeid for item in items)
     if repeated := [name for name, times in names.items() if times > 1]:
-        raise pytest.UsageError(f"Several tests have one name: {', '.join(repeated)}")
+        raise ValueError(f"Several tests have one name: {', '.join(repeated)}")
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
