@@ -625,8 +625,12 @@ def test_all_that_duckdb_has(duck: Lab) -> None:
 def test_duckdb_stops_at_the_time_limit(duck: Lab) -> None:
     fill(duck, 500)
     with duck.subject.session(timeout_seconds=0.3) as session:
-        reading = session.catalog()
-        next(reading)
-        time.sleep(0.5)
-        expect(Cause.QUERY_TIMEOUT, reading)
+
+        def late() -> Iterator[Any]:
+            reading = session.catalog()
+            yield next(reading)
+            time.sleep(0.5)
+            yield from reading
+
+        expect(Cause.QUERY_TIMEOUT, late())
         session.ping()

@@ -22,7 +22,7 @@ from tests.support.clients import Client
 from tests.support.processes import die_with_parent
 
 CONNECTIONS = "/api/v1/connections"
-START_SECONDS = 60.0
+START_SECONDS = 200.0
 
 
 @dataclass

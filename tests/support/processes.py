@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-START_SECONDS = 60.0
+START_SECONDS = 200.0
 STOP_SECONDS = 20.0
 PR_SET_PDEATHSIG = 1
 MEMORY = Path("/dev/shm")
