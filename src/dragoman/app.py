@@ -69,6 +69,8 @@ from dragoman.settings import Settings
 from dragoman.signin import embed_routes, second_factor_routes
 from dragoman.signin import routes as signin_routes
 from dragoman.signin import service as signin
+from dragoman.signin.oidc import provider_routes as identity_provider_routes
+from dragoman.signin.oidc import routes as oidc_routes
 from dragoman.signin.sessions import SessionDirectory
 from dragoman.store import Store, StoreBusy
 from dragoman.store.migrations import ensure_current
@@ -101,6 +103,8 @@ RESOURCES = (
     signin_routes.ROUTES,
     second_factor_routes.ROUTES,
     embed_routes.ROUTES,
+    oidc_routes.ROUTES,
+    identity_provider_routes.ROUTES,
     attribute_routes.ROUTES,
     email_only_routes.ROUTES,
     scim_user_routes.ROUTES,

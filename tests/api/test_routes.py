@@ -353,4 +353,5 @@ def test_rules_are_monotonous() -> None:
         Permission.SCIM,
         Permission.EMBED,
         Permission.ROLES_DEFINE,
+        Permission.IDENTITY_PROVIDERS_MANAGE,
     }

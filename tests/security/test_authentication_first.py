@@ -21,6 +21,9 @@ from tests.support.server import CONNECTIONS, Server
 
 PROTECTED = [route for route in routes() if route.permission is not Permission.PUBLIC]
 PUBLIC = {
+    "/signin/oidc/{provider}/start",
+    "/signin/oidc/{provider}/callback",
+    "/signin/oidc/{provider}/logout",
     "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}",
     "/api/webhooks/model/{modelId}",  # signed by the git host
     # Where people sign in; what these do without a session is tested in tests/signin.
@@ -29,6 +32,7 @@ PUBLIC = {
     "/embed/login", "/embed/sso/redeem-session",  # signed by the application
 }  # fmt: skip
 CHANGING = {
+    "/signin/oidc/{provider}/logout",
     "/api/webhooks/model/{modelId}", "/api/v1/session", "/api/v1/session/forgotten",
     "/api/v1/session/link",
 }  # fmt: skip

@@ -51,6 +51,8 @@ DBT = {
 SCHEDULE = {"schedule": "0 6 * * ? *", "timezone": "UTC"}
 ATTRIBUTE = {"name": "region", "label": "Region", "type": "String"}
 ENVIRONMENT = {"name": "mine", "targetSchema": "analytics"}
+# Nobody has that name (RFC 2606).
+PROVIDER = {"slug": "own", "name": "Own", "issuer": "https://login.invalid", "clientId": "x"}
 
 
 # How a token ends, behind the server's back; the last one with its user.
@@ -146,6 +148,8 @@ class World:
             "usersAssignModelRole": {"roleName": "VIEWER", **place},
             "userGroupsAssignModelRole": {"roleName": "VIEWER", **place},
             "rolesCreate": {"name": "Another", "baseRole": "VIEWER"},
+            "identityProvidersCreate": {**PROVIDER, "slug": "another"},
+            "identityProvidersUpdate": PROVIDER,
             "connectionsCreate": body("postgres"),
             "connectionsTestBody": body("postgres", host="localhost"),
             "connectionsUpdate": {"baseRole": "NO_ACCESS"},
@@ -290,6 +294,7 @@ def _world(app: Application) -> World:
         "another connection": crowded,
         "connection-environments id": environment,
         "environmentId": _made(root, environments, ENVIRONMENT)["id"],
+        "provider": _made(root, "/api/v1/identity-providers", PROVIDER)["slug"],
         "scheduleId": _made(root, f"{place}/schedules", SCHEDULE)["scheduleId"],
         "jobId": job.id,
         "branchName": "b",

@@ -52,6 +52,7 @@ class Permission(StrEnum):
     EMAIL_ONLY_READ = "email-only:read"
     EMAIL_ONLY_MANAGE = "email-only:manage"
     SCIM = "scim"
+    IDENTITY_PROVIDERS_MANAGE = "identity-providers:manage"
 
 
 class Thing(StrEnum):
@@ -137,6 +138,7 @@ RULES: dict[Permission, Rule] = {
     Permission.EMAIL_ONLY_MANAGE: Rule(key=True),
     Permission.SCIM: Rule(key=True),
     Permission.EMBED: Rule(key=True),
+    Permission.IDENTITY_PROVIDERS_MANAGE: Rule(),
 }
 # The permission by which a thing is seen at all.
 SEEING = {

@@ -57,6 +57,18 @@ def give_embedded(response: Response, secret: SecretStr, seconds: int, *, secure
         response.raw_headers.append((key, value))
 
 
+def named(request: Request, name: str, settings: Settings) -> str | None:
+    """What the browser sent in another cookie of ours."""
+    return request.cookies.get(_name(is_secure(request, settings), name))
+
+
+def give_named(
+    response: Response, name: str, secret: SecretStr, seconds: int, *, secure: bool
+) -> None:
+    """As `give`, in another cookie."""
+    _set(response, _name(secure, name), secret.reveal(), seconds, secure=secure)
+
+
 def take_back(response: Response, *, secure: bool) -> None:
     """Have the browser forget its session."""
     _set(response, _name(secure), "", 0, secure=secure)

@@ -30,6 +30,8 @@ from dragoman.connections.tables import connections as table
 from dragoman.dialects.properties import PROPERTIES, SECRETS
 from dragoman.dialects.validation import Draft, Problem
 from dragoman.identity import service as identity
+from dragoman.secret import SecretReference, SecretStr
+from dragoman.settings import Settings
 from dragoman.store import UnitOfWork
 from dragoman.store.prepared import PreparedInsert
 from dragoman.vault import Vault
@@ -357,3 +359,14 @@ def require_same_dialect(connection: Connection, sent: object) -> None:
     """A connection's dialect is for ever. Raises `BadRequest`."""
     if sent is not None and sent != connection.dialect:
         raise BadRequest(f"Bad Request: dialect: cannot change from {connection.dialect}")
+
+
+def forbidden_reference(reference: SecretReference, allowed: Settings) -> tuple[str, str] | None:
+    """Why the operator rules a reference to a secret out, and what to do; None if they do not."""
+    return secrets.forbidden(reference, allowed)
+
+
+def resolve_reference(reference: SecretReference, allowed: Settings) -> SecretStr:
+    """The secret that a reference names. It may wait for a file, so call it off the event loop.
+    Raises `DatabaseFailure` (settings)."""
+    return secrets.resolve(reference, allowed)

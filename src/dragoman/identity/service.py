@@ -107,6 +107,7 @@ from dragoman.identity.users import (
     get_of_kind,
     get_user,
     list_users,
+    profile_of,
     user_of,
 )
 from dragoman.store import UnitOfWork
@@ -175,6 +176,7 @@ __all__ = [
     "list_users",
     "members_of",
     "own_values",
+    "profile_of",
     "redefine",
     "remove_attribute",
     "rename_group",

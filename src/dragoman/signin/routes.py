@@ -17,6 +17,9 @@ from dragoman.secret import SecretStr
 from dragoman.signin import entering, links, page, sending, sessions
 from dragoman.signin.browsers import visitor, with_cookie
 from dragoman.signin.entering import Entry
+from dragoman.signin.oidc import entering as leaving
+from dragoman.signin.oidc import providers
+from dragoman.signin.oidc.schemas import Button, SignedOut
 from dragoman.signin.schemas import (
     ByLink,
     ChangePassword,
@@ -49,11 +52,14 @@ async def who(call: Call) -> Response:
 async def sign_out(call: Call) -> Response:
     principal = visitor(call)
 
-    def work(unit: UnitOfWork) -> None:
+    def work(unit: UnitOfWork) -> str | None:
+        provider_id = sessions.provider_of(unit, principal)
         sessions.end(unit, principal, principal.token_id or "")
+        return provider_id
 
-    await call.write(work)
-    response = answer(Success())
+    provider_id = await call.write(work)
+    url = await leaving.sign_out_url(call.house, provider_id) if provider_id else None
+    response = answer(SignedOut(sign_out_url=url))
     secure = cookies.is_secure(call.request, call.house.settings)
     cookies.take_back(response, secure=secure)
     return response
@@ -108,7 +114,13 @@ async def by_link(call: Call) -> Response:
 
 async def ways(call: Call) -> Response:
     settings = call.house.settings
-    return answer(Ways(settings.local_accounts == "on", mail.is_set_up(settings)))
+    found = await call.read(providers.every)
+    buttons = [
+        Button(each.settings.name, f"{providers.place(each.slug)}/start")
+        for each in found
+        if each.settings.enabled
+    ]
+    return answer(Ways(settings.local_accounts == "on", mail.is_set_up(settings), buttons))
 
 
 async def sign_in_page(_call: Call) -> Response:
@@ -182,6 +194,7 @@ ROUTES = (
         sign_out,
         operation_id="sessionDelete",
         summary="Sign out",
+        answer=SignedOut,
         errors=(400, 404),
     ),
     _open(

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from dragoman.signin.oidc.schemas import Button
 from dragoman.signin.sessions import Session
 
 
@@ -111,6 +112,7 @@ class Ways(msgspec.Struct, rename="camel"):
 
     password: bool
     mail: bool
+    providers: list[Button]
 
 
 class SessionList(msgspec.Struct):

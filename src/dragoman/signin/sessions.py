@@ -21,12 +21,13 @@ from dragoman.identity.service import Kind, User
 from dragoman.secret import SecretStr
 from dragoman.settings import Settings
 from dragoman.signin import throttle, totp
-from dragoman.signin.tables import embed_nonces, embed_pending, links, sessions
+from dragoman.signin.tables import embed_nonces, embed_pending, links, sessions, used_answers
 from dragoman.store import Origin, Store, UnitOfWork
 from dragoman.store.moments import Moments
 from dragoman.store.prepared import Prepared
 
 SECRET_CHARACTERS = 43  # 256 random bits in base64url
+PROVIDER_CHARACTERS = 255
 _AGENT_CHARACTERS = 200
 _TIDY_SECONDS = 600.0
 
@@ -104,6 +105,28 @@ def end_secret(unit: UnitOfWork, secret: SecretStr | None) -> None:
         unit.db.execute(delete(sessions).where(mine))
 
 
+def provide(unit: UnitOfWork, principal: Principal, provider_id: str, named: str | None) -> None:
+    """Note which identity provider vouched for who opened the session, and its name for it."""
+    values = {"provider_id": provider_id, "provider_session": named}
+    unit.db.execute(update(sessions).where(sessions.c.id == principal.token_id).values(values))
+
+
+def provider_of(unit: UnitOfWork, principal: Principal) -> str | None:
+    """The id of the identity provider that vouched for who opened the session."""
+    mine = sessions.c.id == principal.token_id
+    return unit.db.execute(select(sessions.c.provider_id).where(mine)).scalar()
+
+
+def end_provided(unit: UnitOfWork, provider_id: str, user_id: str | None, named: str | None) -> int:
+    """End the sessions by a provider, of that user and of that name; returns how many."""
+    theirs = sessions.c.provider_id == provider_id
+    if user_id is not None:
+        theirs &= sessions.c.user_id == user_id
+    if named is not None:
+        theirs &= sessions.c.provider_session == named
+    return unit.db.execute(delete(sessions).where(theirs)).rowcount
+
+
 def list_own(unit: UnitOfWork, principal: Principal, settings: Settings) -> list[Session]:
     """The living sessions of a person, newest first."""
     names = ("id", "created_at", "seen_at", "expires_at", "address", "agent")
@@ -174,6 +197,7 @@ def tidy(unit: UnitOfWork, settings: Settings) -> None:
     unit.db.execute(delete(links).where(links.c.expires_at <= unit.now))
     unit.db.execute(delete(embed_pending).where(embed_pending.c.expires_at <= unit.now))
     unit.db.execute(delete(embed_nonces).where(embed_nonces.c.expires_at <= unit.now))
+    unit.db.execute(delete(used_answers).where(used_answers.c.expires_at <= unit.now))
     throttle.forget(unit)
 
 

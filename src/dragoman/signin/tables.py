@@ -30,6 +30,9 @@ sessions = Table(
     Column("agent", String(200), nullable=False),
     # Open for nothing but setting up the second factor that is demanded.
     Column("enrolling", Boolean, nullable=False, default=False),
+    # The identity provider that vouched for the person, and what it calls the session.
+    Column("provider_id", Id, index=True),
+    Column("provider_session", String(255)),
 )
 
 totp = Table(
@@ -82,4 +85,37 @@ failures = Table(
     Column("account", LargeBinary(32), primary_key=True),
     Column("count", Integer, nullable=False),
     Column("last_at", Time, nullable=False),
+)
+
+# Identity providers; their client secrets are sealed elsewhere, or kept outside and named here.
+providers = Table(
+    "signin_providers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("slug", String(40), nullable=False, unique=True),
+    Column("issuer", Text, nullable=False),
+    Column("settings", Text, nullable=False),  # JSON
+    Column("secret_reference", String(260)),
+    Column("created_at", Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
+)
+
+# Whom a provider means by its own name for somebody: SHA-256 over issuer and subject.
+subjects = Table(
+    "signin_subjects",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("user_id", Id, ForeignKey(_USER, ondelete="CASCADE"), nullable=False, index=True),
+    Column("issuer", Text, nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("seen_at", Time, nullable=False),
+)
+
+# Answers of providers, and their logout tokens, that were used.
+used_answers = Table(
+    "signin_used_answers",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("expires_at", Time, nullable=False, index=True),
 )

@@ -6,8 +6,28 @@ const say = (text) => { byId("message").textContent = text; };
 let csrf = null;
 
 // A link's secret stands after the #: no server and no log sees it. It leaves the address bar too.
-const link = new URLSearchParams(location.hash.slice(1)).get("link");
-if (link) history.replaceState(null, "", location.pathname);
+const after = new URLSearchParams(location.hash.slice(1));
+const link = after.get("link");
+const refused = after.get("refused");
+if (link || refused) history.replaceState(null, "", location.pathname);
+
+// Why an identity provider's answer let nobody in, and what to do. An admin finds more in the audit.
+const refusals = {
+  unknown_provider: "This way to sign in is not there any more. Choose another.",
+  provider_unreachable: "The identity provider cannot be reached, or not understood. Try again later, or tell an admin.",
+  begin_anew: "That took too long, or was begun in another browser. Begin anew.",
+  denied: "You have not signed in at the identity provider.",
+  provider_refused: "The identity provider refused. Tell an admin.",
+  answer_invalid: "What the identity provider answered does not hold. Begin anew; if that does not help, tell an admin.",
+  no_email: "The identity provider does not tell your e-mail address. Tell an admin.",
+  email_not_verified: "Your e-mail address is not verified at the identity provider. Verify it there, then begin anew.",
+  domain: "Addresses like yours may not sign in this way. Choose another, or tell an admin.",
+  no_account: "There is no account here that you may use this way. Ask an admin for one.",
+  suspended: "Your account here is suspended. Tell an admin.",
+  other_identity: "The account with your address belongs to somebody else at the identity provider. Tell an admin.",
+  mapping: "What the identity provider says of you does not fit the settings here. Tell an admin.",
+  second_factor: "The identity provider has to ask you for a stronger proof. Tell an admin.",
+};
 
 async function call(method, path, body) {
   const headers = {};
@@ -70,7 +90,8 @@ on("confirm", async (given) => {
   entered(await call("GET", ""));
 });
 on("inside", async () => {
-  await call("DELETE", "");
+  const said = await call("DELETE", "");
+  if (said.signOutUrl) return location.assign(said.signOutUrl);
   csrf = null;
   show("signin");
   say("You are signed out.");
@@ -88,6 +109,15 @@ async function start() {
   if (link) return show("choose");
   const ways = await call("GET", "/ways");
   byId("forgotten").hidden = !ways.mail;
+  byId("local").hidden = byId("local").disabled = !ways.password;
+  byId("providers").hidden = !ways.providers.length;
+  for (const way of ways.providers) {
+    const button = document.createElement("a");
+    button.href = way.url;
+    button.textContent = "Sign in with " + way.name;
+    byId("providers").append(button);
+  }
   try { entered(await call("GET", "")); } catch { show("signin"); }
+  if (refused) say(Object.hasOwn(refusals, refused) ? refusals[refused] : "Nobody was signed in. Begin anew.");
 }
 start();

@@ -1,0 +1,1 @@
+"""Signing in through identity providers by OpenID Connect."""

@@ -1,0 +1,42 @@
+"""Why a sign-in through a provider came to nothing: a word for the page, a sentence for admins."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """What the page `/signin` has a text for. Nothing of it tells what an account holds."""
+
+    UNKNOWN = "unknown_provider"
+    UNREACHABLE = "provider_unreachable"
+    STALE = "begin_anew"
+    DENIED = "denied"
+    PROVIDER = "provider_refused"
+    INVALID = "answer_invalid"
+    NO_EMAIL = "no_email"
+    NOT_VERIFIED = "email_not_verified"
+    DOMAIN = "domain"
+    NOBODY = "no_account"
+    SUSPENDED = "suspended"
+    OTHER_IDENTITY = "other_identity"
+    MAPPING = "mapping"
+    FACTOR = "second_factor"
+
+
+# What a visitor may bring about by waiting or by saying no; everything else counts as a failure.
+HARMLESS = frozenset({Reason.DENIED, Reason.UNREACHABLE, Reason.UNKNOWN})
+
+
+class Refused(Exception):
+    """Nobody is let in. `detail` is for the audit: it quotes no secret, no token, no code."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def invalid(detail: str) -> Refused:
+    """The provider, or who plays it, answered something that does not hold."""
+    return Refused(Reason.INVALID, detail)
