@@ -13,6 +13,7 @@ from typing import NamedTuple
 from dragoman.access.policy import RULES, Permission, Thing, Verdict, admits, judge, rights_of
 from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.access.roles import Role
+from dragoman.access.scope import Scope
 from dragoman.api.routing import Route
 from dragoman.app import routes
 from scripts import marked
@@ -25,20 +26,34 @@ _SHOWN = {Verdict.ALLOWED: YES, Verdict.FORBIDDEN: FORBIDDEN, Verdict.HIDDEN: HI
 
 
 class Column(NamedTuple):
-    """A kind of principal: `role` on the thing in question, `elsewhere` on another one."""
+    """A kind of principal: `role` on the thing in question, `elsewhere` on another one. A narrowed
+    key has some `permissions` only, or is good on the connection in question (`here`) or on another
+    one only."""
 
     head: str
     kind: PrincipalKind = PrincipalKind.PERSONAL
     admin: bool = False
     role: Role = Role.NO_ACCESS
     elsewhere: Role = Role.NO_ACCESS
+    permissions: tuple[str, ...] | None = None
+    here: bool | None = None
 
     @property
     def principal(self) -> Principal:
         """The principal that the column stands for."""
-        return Principal(self.kind, self.head, organization_admin=self.admin)
+        return Principal(self.kind, self.head, organization_admin=self.admin).narrowed(
+            self.scope(("here",), ("elsewhere",))
+        )
+
+    def scope(self, here: tuple[str, ...], elsewhere: tuple[str, ...]) -> Scope | None:
+        """What its token is narrowed to; the ids are those of the connections."""
+        if self.permissions is None and self.here is None:
+            return None
+        ids = None if self.here is None else here if self.here else elsewhere
+        return Scope(self.permissions, ids)
 
 
+READING = (Permission.MODELS_LIST.value, Permission.MODELS_READ.value)
 COLUMNS = (
     Column("Organization key", PrincipalKind.ORGANIZATION, admin=True),
     Column("Organization admin", admin=True),
@@ -49,6 +64,9 @@ COLUMNS = (
     Column("Viewer", role=Role.VIEWER),
     Column("No access"),
     Column("Admin of another connection", elsewhere=Role.CONNECTION_ADMIN),
+    Column("Key for reading models", PrincipalKind.ORGANIZATION, admin=True, permissions=READING),
+    Column("Key for the connection", PrincipalKind.ORGANIZATION, admin=True, here=True),
+    Column("Key for another connection", PrincipalKind.ORGANIZATION, admin=True, here=False),
 )
 Key = tuple[str, str, str]
 
@@ -77,12 +95,14 @@ def rows(route: Route) -> Iterator[Row]:
 
 def outcome(row: Row, column: Column) -> str:
     """What the policy says to a kind of principal."""
-    if row.permission is row.route.permission and row.on is Thing.OWN:
-        return HIDDEN  # for all but the owner, who is none of the columns
     if not admits(column.principal, row.route.permission):
         return FORBIDDEN
+    if row.permission is row.route.permission and row.on is Thing.OWN:
+        return HIDDEN  # for all but the owner, who is none of the columns
     anywhere = RULES[row.permission].anywhere
     role = max(column.role, column.elsewhere, key=_rank) if anywhere else column.role
+    if column.here:  # its owner may do everything there
+        role = Role.CONNECTION_ADMIN
     return _SHOWN[judge(column.principal, row.permission, rights_of(role), row.on)]
 
 

@@ -18,6 +18,7 @@ from dragoman.access.policy import (
 )
 from dragoman.access.principal import OPERATOR, Principal, PrincipalKind
 from dragoman.access.roles import Role, builtin
+from dragoman.access.scope import Scope
 
 MEMBER = Principal(PrincipalKind.PERSONAL, "m", user_id="u")
 
@@ -47,6 +48,7 @@ EVERYBODY = {
     Permission.CONNECTIONS_LIST,
     Permission.MODELS_LIST,
     Permission.API_KEYS_OWN,
+    Permission.API_KEYS_CREATE,
     Permission.QUERIES_OWN,
     Permission.SESSION_OWN,
     Permission.SESSION_END,
@@ -104,6 +106,15 @@ def test_roles_include_those_below() -> None:
 )
 def test_names_of_roles(name: str, role: Role | None) -> None:
     assert builtin(name) is role
+
+
+def test_a_narrowed_token_makes_no_others() -> None:
+    permission = Permission.API_KEYS_CREATE
+    key = Principal(PrincipalKind.ORGANIZATION, "k", organization_admin=True)
+    assert admits(key, permission)
+    for scope in (Scope((permission.value,)), Scope(None, ("c",))):
+        assert not admits(key.narrowed(scope), permission)
+        assert not allow(key.narrowed(scope), permission, frozenset())
 
 
 def test_a_permission_of_keys_is_no_personal_token_s() -> None:

@@ -18,10 +18,12 @@ import httpx
 from dragoman import jobs
 from dragoman.access.principal import OPERATOR
 from dragoman.access.roles import Role
+from dragoman.access.scope import Scope
 from dragoman.api import openapi
 from dragoman.api.routing import Route
 from dragoman.app import Application, create_app, routes
 from dragoman.identity import service as identity
+from dragoman.identity import tokens as identity_tokens
 from dragoman.identity.tokenformat import digest, generate
 from dragoman.models import service as models
 from dragoman.models.service import Kind, NewModel
@@ -267,13 +269,16 @@ def _world(app: Application) -> World:
         for number, column in enumerate(COLUMNS)
         if column.kind == "personal"
     }
-    tokens = {column.head: _token(server, number, column) for number, column in enumerate(COLUMNS)}
+    tokens = {
+        column.head: _token(server, number, column, column.scope((connection, crowded), (other,)))
+        for number, column in enumerate(COLUMNS)
+    }
     tokens |= _bad_tokens(server, connection)
     another = server.key("another")
     ids = _token_ids(server, {**tokens, "another": another})
     for column in COLUMNS:
         granted = {connection: column.role, crowded: column.role, other: column.elsewhere}
-        for each, role in granted.items():
+        for each, role in granted.items() if column.head in users else ():
             if role is not Role.NO_ACCESS:
                 server.grant(_user(server, users[column.head]), each, role)
     root = server.root
@@ -327,8 +332,12 @@ def _made(root: Client, path: str, sent: Any, method: str = "POST") -> Any:
     return answer.json()
 
 
-def _token(server: Server, number: int, column: Column) -> str | None:
-    return server.personal(f"{number}@example.com") if column.kind == "personal" else server.key()
+def _token(server: Server, number: int, column: Column, scope: Scope | None) -> str | None:
+    if column.kind == "personal":
+        return server.personal(f"{number}@example.com")
+    with server.unit() as unit:
+        made = identity_tokens.issue(unit, OPERATOR, "organization", None, "key", scope=scope)
+    return made[1].reveal()
 
 
 def _token_ids(server: Server, tokens: Mapping[str, str | None]) -> dict[str, str]:

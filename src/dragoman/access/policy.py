@@ -47,6 +47,7 @@ class Permission(StrEnum):
     ROLES_DEFINE = "roles:define"
     USERS_MANAGE = "users:manage"
     API_KEYS_OWN = "api-keys:own"
+    API_KEYS_CREATE = "api-keys:create"
     API_KEYS_MANAGE = "api-keys:manage"
     ATTRIBUTES_MANAGE = "attributes:manage"
     EMAIL_ONLY_READ = "email-only:read"
@@ -79,6 +80,7 @@ class Rule:
     `role`: the least role on the thing in question. `anywhere`: a role on any connection will do,
     since there is no connection yet. `signed_in`: every valid token; where it is `on` one's own
     things, it finds no others. `key`: no personal token, not even an admin's (contract §1.4).
+    `whole`: no narrowed token, which would otherwise make itself one that may do more.
     """
 
     role: Role | None = None
@@ -86,6 +88,7 @@ class Rule:
     anywhere: bool = False
     signed_in: bool = False
     key: bool = False
+    whole: bool = False
 
 
 def _connection(role: Role) -> Rule:
@@ -132,6 +135,7 @@ RULES: dict[Permission, Rule] = {
     Permission.ROLES_DEFINE: Rule(),
     Permission.USERS_MANAGE: Rule(),
     Permission.API_KEYS_OWN: Rule(signed_in=True),
+    Permission.API_KEYS_CREATE: Rule(signed_in=True, whole=True),
     Permission.API_KEYS_MANAGE: Rule(),
     Permission.ATTRIBUTES_MANAGE: Rule(),
     Permission.EMAIL_ONLY_READ: Rule(),
@@ -174,7 +178,7 @@ def admits(principal: Principal, permission: Permission) -> bool:
     if principal.kind in _CONFINED:
         return permission in CONFINED
     if scope is not None and permission not in ALWAYS:
-        if not scope.permits(permission):
+        if rule.whole or not scope.permits(permission):
             return False
         if scope.connection_ids is not None and rule.anywhere:
             return False
@@ -193,7 +197,8 @@ def allow(principal: Principal, permission: Permission, rights: Rights) -> bool:
     rule, scope = RULES[permission], principal.scope
     if principal.kind in _CONFINED:
         return permission in CONFINED
-    if scope is not None and permission not in _PASSED and not scope.permits(permission):
+    kept = scope is None or (scope.permits(permission) and not rule.whole)
+    if not kept and permission not in _PASSED:
         return False
     if rule.key:
         return _is_key(principal)

@@ -44,6 +44,7 @@ ErrorForms = Mapping[str, Callable[[ApiError], Response]]
 # Words of the contract for what personal tokens may not do.
 _REFUSALS = {
     Permission.SCIM: "User-scoped API keys are not allowed to access the SCIM API.",
+    Permission.API_KEYS_CREATE: "Forbidden: a narrowed token makes no others",
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 ANONYMOUS = Principal(PrincipalKind.PERSONAL, "anonymous")

@@ -131,7 +131,7 @@ ROUTES = (
         "POST",
         _ALL,
         create,
-        Permission.API_KEYS_OWN,
+        Permission.API_KEYS_CREATE,
         "apiKeysCreate",
         "Make an API token",
         TAG,

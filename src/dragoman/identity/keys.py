@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 
-from dragoman.access.policy import ALWAYS, NOTHING, Permission, allow
+from dragoman.access.policy import ALWAYS, NOTHING, RULES, Permission, allow
 from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.access.scope import Scope
 from dragoman.api.call import uuid_of
@@ -20,7 +20,7 @@ from dragoman.secret import SecretStr
 from dragoman.store import UnitOfWork
 from dragoman.store.metadata import AnyRow
 
-_NAMES = tuple(permission.value for permission in Permission if permission not in ALWAYS)
+_NAMES = tuple(p.value for p in Permission if p not in ALWAYS and not RULES[p].whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,6 @@ def create(unit: UnitOfWork, principal: Principal, body: NewKey, most: int) -> K
 
     Raises `BadRequest`, `Forbidden`, and `Conflict` for one token too many.
     """
-    if principal.scope is not None:
-        # It would otherwise make itself one that may do more.
-        raise Forbidden("Forbidden: a narrowed token makes no others")
     user = service.user_of(unit, principal.user_id)
     if body.type == "personal":
         if user is None or not principal.is_person:
