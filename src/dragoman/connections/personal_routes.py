@@ -42,10 +42,11 @@ class DatabaseSignIn(msgspec.Struct, rename="camel"):
 
 async def status(call: Call) -> Response:
     connection_id = call.id()
-    user_id = _person(call)
 
     def work(unit: UnitOfWork) -> DatabaseSignIn:
+        # Whether there is a connection is told to those only who may know of it.
         connection, grant = authorizing.found(unit, call.principal, connection_id)
+        user_id = _person(call)
         if grant is None:
             return DatabaseSignIn(False, False, None, None)
         mine = personal.find(unit, connection.id, user_id)
@@ -57,8 +58,13 @@ async def status(call: Call) -> Response:
 
 async def end(call: Call) -> Response:
     connection_id = call.id()
-    _person(call)
-    await call.write(lambda unit: authorizing.end(unit, call.principal, connection_id))
+
+    def work(unit: UnitOfWork) -> None:
+        authorizing.found(unit, call.principal, connection_id)
+        _person(call)
+        authorizing.end(unit, call.principal, connection_id)
+
+    await call.write(work)
     return answer(Success())
 
 
