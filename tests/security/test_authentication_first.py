@@ -30,11 +30,12 @@ PUBLIC = {
     "/signin", "/signin/{file}", "/api/v1/session", "/api/v1/session/ways",
     "/api/v1/session/forgotten", "/api/v1/session/link",
     "/embed/login", "/embed/sso/redeem-session",  # signed by the application
+    "/embed/sso/generate-url",  # the body has the application's secret
 }  # fmt: skip
 CHANGING = {
     "/signin/oidc/{provider}/logout",
     "/api/webhooks/model/{modelId}", "/api/v1/session", "/api/v1/session/forgotten",
-    "/api/v1/session/link",
+    "/api/v1/session/link", "/embed/sso/generate-url",
 }  # fmt: skip
 WRONG_TOKENS = {
     "none": None,
