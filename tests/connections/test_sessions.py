@@ -113,6 +113,7 @@ def test_a_driver_that_hangs_while_it_signs_in_is_left_behind(
 
 
 def test_the_api_answers_503_until_the_connection_changes(server: Server) -> None:
+    before = _open_circuits(server)
     with refusing() as port:
         sent = body("postgres", host="127.0.0.1", port=port)
         made = server.root.post(CONNECTIONS, json=sent).json()["data"]
@@ -124,11 +125,18 @@ def test_the_api_answers_503_until_the_connection_changes(server: Server) -> Non
         assert answer["cause"] == "refused"
         assert "refused the connection" in answer["message"]
         assert 1 <= int(codes[-1].headers["Retry-After"]) <= FIRST_PAUSE
-        assert 'dragoman_circuits_open{dialect="postgres"} 1.0' in server.root.get("/metrics").text
+        assert _open_circuits(server) == before + 1
         changed = server.root.patch(f"{CONNECTIONS}/{made}", json={"queryTimeoutSeconds": 60})
         assert changed.status_code == 200, changed.text
         assert server.root.post(path, json={"sql": "SELECT 1"}).status_code == 502
-        assert 'dragoman_circuits_open{dialect="postgres"} 0.0' in server.root.get("/metrics").text
+        assert _open_circuits(server) == before
+
+
+def _open_circuits(server: Server) -> float:
+    """Of PostgreSQL, in this process: other servers before this one may have left some open."""
+    line = 'dragoman_circuits_open{dialect="postgres"} '
+    found = [each for each in server.root.get("/metrics").text.splitlines() if line in each]
+    return float(found[0].removeprefix(line)) if found else 0.0
 
 
 @pytest.mark.parametrize("how", ["changed", "deleted"])
