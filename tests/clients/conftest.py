@@ -18,6 +18,7 @@ from tests.support.server import MODELS
 
 PYTHON = Path(__file__).parents[2] / ".engines" / "clients" / "bin" / "python"
 PROGRAMS = Path(__file__).parent / "programs"
+SECRET = "0123456789abcdef0123456789abcdef"
 FILES = {
     "orders.topic": "base_view: orders\nlabel: Orders\njoins: {customers: {}}\n",
     "orders.view": "measures: {still_open: {aggregate_type: count, filters: {status: {is: open}}}}",
@@ -36,7 +37,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     home: Path = tmp_path_factory.mktemp("clients") / "home"
-    with live_server(home, build_schema_on_create="on") as server:
+    with live_server(home, build_schema_on_create="on", embed_secrets=SECRET) as server:
         connection = server.create("duckdb", database=":memory:")
         _wait_for_schema(server, connection)
         body = {"connectionId": connection, "modelKind": "SHARED", "modelName": "Shop"}

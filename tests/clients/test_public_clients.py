@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.clients.conftest import Shop
+from tests.clients.conftest import SECRET, Shop
 
 COUNTRIES = ["Brazil", "France", "Germany", "Italy", "Japan", "Spain"]
 
@@ -32,7 +33,7 @@ def test_the_vendors_sdk(
     wanted = {"name": "region", "label": "Region", "multiple_values": True}
     assert root.post("/api/v1/user-attributes", json=wanted).status_code == 201
     assert root.post("/api/scim/v2/Groups", json={"displayName": "Sales"}).status_code == 201
-    found = run_client("python_sdk.py", shop)
+    found = run_client("python_sdk.py", shop, SECRET)
     assert found["models"] == [shop.model] * 4
     assert {r["customers.country"]: r["orders.count"] for r in found["rows"]} == counts
     assert found["fields"]["orders.count"]["label"] == "Orders Count"
@@ -42,6 +43,10 @@ def test_the_vendors_sdk(
     assert [each["value"] for each in found["members"]] == [found["user"]["id"]]
     assert found["left"] == []
     assert "base_view: orders" in found["file"]
+    address = urlsplit(found["address"])  # it has the server's public name
+    own = {"Sec-Fetch-Site": "cross-site"}
+    visit = shop.server.anonymous.get(f"{address.path}?{address.query}", headers=own)
+    assert (visit.status_code, visit.headers["Location"]) == (303, "/d/a")
     assert (found["deleted"], found["gone"]) == (204, None)
 
 

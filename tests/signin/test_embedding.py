@@ -221,8 +221,11 @@ def test_an_address_is_made_for_who_knows_the_secret(server: Server) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/d/a")
     assert browser.get(SESSION).json()["name"] is not None
     assert_error(visit(server, url)[1], 401)
+    packed = {**body, "groups": '["Sales"]', "secret": SECRET.reveal()}
+    assert server.anonymous.post(URL, json=packed).status_code == 200
     for sent, status in (
-        ({**body, "secret": "wrong"}, 401), (body, 401), ({**body, "nonce": "n" * 32}, 400),
+        ({**packed, "groups": "Sales"}, 400), ({**body, "secret": "wrong"}, 401), (body, 401),
+        ({**body, "nonce": "n" * 32}, 400),
         ({**body, "secret": SECRET.reveal(), "contentPath": "//evil"}, 400),
         ({**body, "secret": SECRET.reveal(), "exp": 1}, 400),
     ):  # fmt: skip

@@ -31,7 +31,7 @@ async def generate(call: Call) -> Response:
 
 
 async def generate_url(call: Call) -> Response:
-    said = await call.json()
+    said = signatures.unpacked(await call.json())
     typed(said, EmbedUrlOrder)
     secret, settings = SecretStr(said.pop("secret", "")), call.house.settings
     await call.house.refusals.peek(call.origin.address)

@@ -76,11 +76,22 @@ def values(given: Mapping[str, str]) -> dict[str, Any]:
         # The text that is signed has no names: a value must not pass for another's.
         if not text.isprintable() or (form is not None and not form.fullmatch(text)):
             raise BadRequest(f"Bad Request: {name}: it has not the form of such a value")
-        try:
-            found[name] = msgspec.json.decode(text) if name in _JSON and text else text
-        except msgspec.DecodeError:
-            raise BadRequest(f"Bad Request: {name}: it is no JSON") from None
-    return found
+        found[name] = text
+    return unpacked(found)
+
+
+def unpacked(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, those that are JSON in a text decoded. Raises `BadRequest`."""
+    return {name: _unpacked(name, value) for name, value in said.items()}
+
+
+def _unpacked(name: str, value: Any) -> Any:
+    if name not in _JSON or not isinstance(value, str) or not value:
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        raise BadRequest(f"Bad Request: {name}: it is no JSON") from None
 
 
 def payload(said: Mapping[str, Any]) -> str:

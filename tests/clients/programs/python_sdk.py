@@ -8,7 +8,7 @@ from typing import Any
 
 from omni_python_sdk import OmniAPI
 
-address, token, model = sys.argv[1:]
+address, token, model, secret = sys.argv[1:]
 found: dict[str, Any] = {"models": []}
 talk = io.StringIO()
 with contextlib.redirect_stdout(talk):  # it reports by printing
@@ -34,6 +34,8 @@ with contextlib.redirect_stdout(talk):  # it reports by printing
     group = client.get_group_id("Sales")
     found["members"] = client.get_group(group)["members"]
     client.remove_user_from_group("Sales", user["id"])
+    visitor = {"contentPath": "/d/a", "externalId": "9", "name": "Cy", "groups": '["Sales"]'}
+    found["address"] = client.generate_embed_url({**visitor, "secret": secret}).json()["url"]
     found["left"] = client.get_group(group)["members"]
     connection = client.list_models(name="Shop")["records"][0]["connectionId"]
     second = client.create_model(connection, "Second")["model"]["id"]
