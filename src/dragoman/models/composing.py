@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dragoman.models.extending import makeup
 from dragoman.models.layers import StoredLayer
@@ -20,12 +20,18 @@ def schema_layer(unit: UnitOfWork, connection_id: str, schemas: tuple[str, ...] 
     return SchemaLayer(unit, connection_id, schemas)
 
 
-def layers(unit: UnitOfWork, model: Model, schemas: tuple[str, ...] = ()) -> list[Layer]:
-    """The layers of a model, lowest first. A branch stands for its base model and itself."""
-    found = makeup(unit, model)
+def layers(
+    unit: UnitOfWork,
+    model: Model,
+    schemas: tuple[str, ...] = (),
+    made: Sequence[Model] | None = None,
+) -> list[Layer]:
+    """The layers of a model, lowest first. A branch stands for its base model and itself. `made`:
+    its makeup, where that is known."""
+    *below, own = makeup(unit, model) if made is None else made
     if model.is_branch:
-        found.pop(-2)
-    stored = [StoredLayer(unit, each) for each in found]
+        below.pop()
+    stored = [StoredLayer(unit, each) for each in (*below, own)]
     return [schema_layer(unit, model.connection_id, schemas), *stored]
 
 

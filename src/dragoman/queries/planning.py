@@ -192,8 +192,9 @@ def _zone(
 
 def _compiler(unit: UnitOfWork, model: Model) -> AbstractContextManager[Compiler]:
     """The compiler of the model as it is now."""
-    layers = models.layers(unit, model)
-    versions = tuple((each.id, each.version) for each in models.makeup(unit, model))
+    made = models.makeup(unit, model)
+    layers = models.layers(unit, model, made=made)
+    versions = tuple((each.id, each.version) for each in made)
     generation = catalog.generation(unit, model.connection_id)
     key = (str(unit.db.engine.url), model.id, versions, generation)
     return COMPILERS.of(key, layers)
