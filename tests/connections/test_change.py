@@ -34,6 +34,7 @@ MOVES: dict[str, tuple[str, dict[str, Any], Any]] = {
     "hostOverride": ("snowflake", {"host": ""}, "evil.snowflakecomputing.com"),
     "oauthClientId": ("snowflake", {}, "other"),
     "useMachineAuth": ("databricks", {}, True),
+    "entraTenant": ("mssql", {}, "other.onmicrosoft.com"),
     "wifAudience": (
         "bigquery",
         {},
