@@ -26,7 +26,8 @@ from tests.support.servers import serving
 OTHER: dict[str, Any] = {
     "host": "evil.example", "port": 6666, "database": "other", "username": "other",
     "region": "eu-west-1", "trustServerCertificate": True, "authenticationType": None,
-    "awsRoleArn": "arn:aws:iam::123456789012:role/evil", "externalOauthAudience": "evil",
+    "awsRoleArn": "arn:aws:iam::123456789012:role/evil", "entraTenant": "evil",
+    "externalOauthAudience": "evil",
     "externalOauthAuthorizationUrl": "https://evil.example/a",
     "externalOauthTokenUrl": "https://evil.example/t", "hostOverride": "evil.example",
     "oauthClientId": "evil", "useMachineAuth": True, "wifAudience": "evil",

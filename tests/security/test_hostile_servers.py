@@ -14,7 +14,7 @@ import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
@@ -45,7 +45,14 @@ HOSTS = (
     *("athena.us-east-1.amazonaws.com", "sts.us-east-1.amazonaws.com"),
     *("s3.us-east-1.amazonaws.com", "api.motherduck.com"),
 )
-OUTSIDE = {"mssql": "mssql_python", "sap_hana": "hdbcli", "databricks": "databricks.sql"}
+# The environment under .engines/ that has a dialect's driver, and the driver's module.
+OUTSIDE = {
+    "mssql": ("mssql", "mssql_python"),
+    "fabric": ("mssql", "mssql_python"),
+    "sap_hana": ("sap_hana", "hdbcli"),
+    "databricks": ("databricks", "databricks.sql"),
+}
+TDS = {"mssql", "fabric"}
 POSTGRES = {"postgres", "redshift", "databricks_lakebase"}
 MYSQL = {"mysql", "mariadb", "starrocks"}
 # MySQL's greeting with TLS among the capabilities (0x0800), and the password's second half.
@@ -84,7 +91,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     port = [0]
     with running_server(settings_for(directory / "home", egress="any")) as server:
         built = EgressPolicy.build(loopback=True, resolver=lambda _: ["127.0.0.1"])
-        policy = Elsewhere(**{f: getattr(built, f) for f in built.__dataclass_fields__})
+        given = {f.name: getattr(built, f.name) for f in fields(built) if f.init}
+        policy = Elsewhere(**given)
         tls = TlsPolicy(ca_file=ca_file)
         server.house.network = replace(policy, tls=tls, port=(port,))
         yield Stage(server, port, pair)
@@ -153,7 +161,7 @@ def greeted(dialect: str, then: Handler, *, tls: bool) -> Handler:
         elif dialect in MYSQL:
             client.sendall(GREETING_TLS if tls else GREETING)
             client.recv(36 if tls else 4096)
-        elif dialect == "mssql":
+        elif dialect in TDS:
             client.recv(4096)
             options = struct.pack(">BHHBHHB", 0, 11, 6, 1, 17, 1, 0xFF)
             client.sendall(tds.packet(tds.ANSWER, options + bytes(6) + bytes([3 if tls else 2])))
@@ -184,8 +192,9 @@ def huge(dialect: str) -> Handler:
         return _saying(b"R\x7f\xff\xff\xff\0\0\0\0")
     if dialect in MYSQL:  # three bytes of length are all there is
         return _saying(b"\xff\xff\xff\x02\0" + bytes(5000))
+    if dialect in TDS:
+        return _saying(b"\x04\x00\xff\xff\0\0\x01\0" + b"\xaa" + b"\xff" * 5000)
     forms = {
-        "mssql": b"\x04\x00\xff\xff\0\0\x01\0" + b"\xaa" + b"\xff" * 5000,
         "oracle": HUGE + b"\x02\0\0\0" + HUGE * 10,
         "sap_hana": bytes(12) + HUGE[::-1] * 2 + HUGE[::-1] * 20,
     }
@@ -238,7 +247,7 @@ CASES = [
 def test_a_hostile_server_costs_an_error_in_time(stage: Stage, dialect: str, name: str) -> None:
     if dialect in OUTSIDE:
         try:
-            with_driver(dialect, OUTSIDE[dialect])
+            with_driver(*OUTSIDE[dialect])
         except Unavailable as error:
             pytest.skip(str(error))
     server, root = stage.server, stage.server.root
