@@ -257,14 +257,10 @@ class _Keeper:
 
 def not_given(refused: Refused) -> DatabaseFailure:
     """The provider gives no token, for a reason that is not the person's."""
-    why = refused.said or refused.error or f"HTTP {refused.status}"
-    return DatabaseFailure(
-        Stage.AUTHENTICATION,
-        Cause.AUTHENTICATION_FAILED,
-        f"The provider gives no token: {why}",
+    return refused.failure(
+        "The provider",
         "Check oauthClientId and its secret, and that the client may use this server's "
         "/callback/oauth.",
-        refused.error or str(refused.status),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import cache, partial
 
 from dragoman.access.policy import Permission, allow
 from dragoman.access.principal import Principal
@@ -70,36 +71,25 @@ def _models(unit: UnitOfWork, principal: Principal, wanted: list[str] | None) ->
 
 def _roles(unit: UnitOfWork, principal: Principal, found: Iterable[Model]) -> dict[str, ModelRole]:
     given = [] if principal.user_id is None else list(identity.grants_of(unit, principal.user_id))
-    known: dict[str, Connection | None] = {}
+    load = cache(partial(connections.load, unit))
+    base_of = cache(partial(identity.base_of, unit))
     answer: dict[str, ModelRole] = {}
     for model in found:
-        if model.connection_id not in known:
-            known[model.connection_id] = connections.load(unit, model.connection_id)
-        connection = known[model.connection_id]
+        connection = load(model.connection_id)
         if connection is not None:
-            answer[model.id] = _role(unit, principal, connection, model, given)
+            rights = connections.rights_on(unit, principal, connection, model.id)
+            name = _strongest(base_of, principal, connection, model, given)
+            answer[model.id] = ModelRole(
+                role_name=name,
+                base_role=base_of(name).value,
+                connection_id=connection.id,
+                permissions=[code for code, one in _CODES.items() if allow(principal, one, rights)],
+            )
     return answer
 
 
-def _role(
-    unit: UnitOfWork,
-    principal: Principal,
-    connection: Connection,
-    model: Model,
-    given: Iterable[Grant],
-) -> ModelRole:
-    rights = connections.rights_on(unit, principal, connection, model.id)
-    name = _strongest(unit, principal, connection, model, given)
-    return ModelRole(
-        role_name=name,
-        base_role=identity.base_of(unit, name).value,
-        connection_id=connection.id,
-        permissions=[code for code, wanted in _CODES.items() if allow(principal, wanted, rights)],
-    )
-
-
 def _strongest(
-    unit: UnitOfWork,
+    base_of: Callable[[str], Role],
     principal: Principal,
     connection: Connection,
     model: Model,
@@ -113,4 +103,4 @@ def _strongest(
         if grant.connection_id == connection.id and grant.model_id in (None, model.id)
     ]
     names = [str(connection.settings["baseRole"]), *here]
-    return max(names, key=lambda name: identity.base_of(unit, name).rank)
+    return max(names, key=lambda name: base_of(name).rank)

@@ -58,6 +58,17 @@ class Refused(Exception):
         self.error = error
         self.said = said
 
+    def failure(self, who: str, fix: str) -> DatabaseFailure:
+        """What it means for a sign-in. `who`: whose endpoint it is."""
+        why = self.said or self.error or f"HTTP {self.status}"
+        return DatabaseFailure(
+            Stage.AUTHENTICATION,
+            Cause.AUTHENTICATION_FAILED,
+            f"{who} gives no token: {why}",
+            fix,
+            self.error or str(self.status),
+        )
+
 
 def ask(
     network: Network,

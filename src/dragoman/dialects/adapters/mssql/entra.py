@@ -61,7 +61,7 @@ class EntraToken:
                 network, url, {**form, "scope": f"{cloud.resource}/.default"}, None, seconds
             )
         except Refused as refused:
-            raise _refused(refused) from None
+            raise refused.failure("Entra", _REFUSED_FIX) from None
         return Minted(self.target.username, given.access_token, given.seconds)
 
     def _asked(self) -> tuple[str, Form]:
@@ -103,20 +103,12 @@ def _of_this_server() -> tuple[str, Form]:
 
 
 _TENANT_FIX: Final = f"Set {entra.TENANT}, or write CLIENT@TENANT as username."
+_REFUSED_FIX: Final = (
+    "Check client id, secret and tenant. Who needs a second factor cannot sign in with a "
+    "password alone: use a service principal."
+)
 _IDENTITY_FIX: Final = f"Set {', '.join(_VARIABLES)} where the server runs (AKS sets them)."
 
 
 def _settings(message: str, fix: str) -> DatabaseFailure:
     return DatabaseFailure(Stage.SETTINGS, Cause.SETTINGS_INVALID, message, fix)
-
-
-def _refused(refused: Refused) -> DatabaseFailure:
-    why = refused.said or refused.error or f"HTTP {refused.status}"
-    return DatabaseFailure(
-        Stage.AUTHENTICATION,
-        Cause.AUTHENTICATION_FAILED,
-        f"Entra gives no token: {why}",
-        "Check client id, secret and tenant. Who needs a second factor cannot sign in with a "
-        "password alone: use a service principal.",
-        refused.error or str(refused.status),
-    )
