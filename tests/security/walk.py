@@ -144,7 +144,6 @@ class World:
             "apiKeysCreate": {"name": "n", "type": "organization" if is_key else "personal"},
             "apiKeysUpdate": {"enabled": True},
             "embedSsoGenerateSession": {},
-            "embedSsoGenerateSessionUnstable": {},
             "embedSsoGenerateUrl": {},  # a wrong secret would be a 401
             "sessionCreate": {},  # a wrong password would be a 401
             "usersAssignModelRole": {"roleName": "VIEWER", **place},

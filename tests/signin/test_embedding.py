@@ -323,3 +323,11 @@ def test_a_suspended_embed_user_stays_out(server: Server) -> None:
         identity.set_disabled(unit, OPERATOR, user, disabled=True)
     assert_error(browser.get(SESSION), 401)
     assert_error(visit(server, f"{LOGIN}?{urlencode(signed(nonce='u' * 32))}")[1], 401)
+
+
+def test_a_session_is_made_by_the_path_from_before(server: Server) -> None:
+    old = GENERATE.replace("/v1/", "/unstable/")
+    made = server.root.post(old, json={"externalId": "9", "name": "Cy"})
+    assert made.status_code == 200, made.text
+    assert made.json()["sessionId"]
+    assert_error(server.anonymous.post(old, json={"externalId": "9", "name": "Cy"}), 401)

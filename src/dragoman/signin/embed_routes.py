@@ -74,17 +74,6 @@ _REDEEM = tuple(
     Parameter(name, "As the application signed it.", required=name in ("sessionId", "nonce"))
     for name in ("sessionId", "nonce", "signature", "prefersDark", "theme")
 )
-_generate = partial(
-    Route,
-    "POST",
-    handler=generate,
-    permission=Permission.EMBED,
-    summary="Generate embedded SSO session",
-    tag=TAG,
-    body=EmbedVisitor,
-    answer=EmbedSession,
-    description="The first of two steps; the session dies in 5 minutes when it is not redeemed.",
-)
 _open = partial(
     Route,
     "GET",
@@ -96,11 +85,18 @@ _open = partial(
 )
 
 ROUTES = (
-    _generate(path="/api/v1/embed/sso/generate-session", operation_id="embedSsoGenerateSession"),
-    _generate(
-        path="/api/unstable/embed/sso/generate-session",
-        operation_id="embedSsoGenerateSessionUnstable",
-        extension=True,
+    Route(
+        "POST",
+        "/api/v1/embed/sso/generate-session",
+        handler=generate,
+        permission=Permission.EMBED,
+        operation_id="embedSsoGenerateSession",
+        summary="Generate embedded SSO session",
+        tag=TAG,
+        body=EmbedVisitor,
+        answer=EmbedSession,
+        description="The first of two steps; the session dies in 5 minutes when it is not "
+        "redeemed.",
     ),
     Route(
         "POST",
