@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import sqlglot
 
+from dragoman import dialects
 from dragoman.dialects import registry
 from dragoman.dialects.sql import table
 from dragoman.dialects.sql.functions import NotExpressible, SqlFunctions
@@ -139,3 +141,11 @@ def test_what_no_literal_holds_is_refused(
 def test_sql_server_needs_a_zone_that_windows_knows() -> None:
     with pytest.raises(NotExpressible, match="Mars"):
         table("mssql").local("x", TimeKind.ZONED, "UTC", "Mars/Olympus")
+
+
+def test_only_the_function_tables_write_texts() -> None:
+    """PostgreSQL's session is the exception: what a backslash means is not fixed yet there."""
+    home = Path(dialects.__file__).parent
+    files = [f for f in home.rglob("*.py") if not f.is_relative_to(home / "sql")]
+    doubling = [f.name for f in files if """replace("'", "''")""" in f.read_text()]
+    assert doubling == ["postgres_session.py"]

@@ -150,6 +150,22 @@ def test_a_default_schema_that_is_missing_is_a_notice(mariadb: Subject) -> None:
         assert "nowhere" in session.notices[0]
 
 
+@pytest.mark.parametrize("modes", ["ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "ANSI", "ORACLE"])
+def test_a_text_ends_where_it_was_checked_to_end_whatever_the_servers_modes(
+    mariadb_server: Engine, mariadb: Subject, modes: str
+) -> None:
+    _execute(mariadb_server, f"SET GLOBAL sql_mode = '{modes},ERROR_FOR_DIVISION_BY_ZERO'")
+    sql = """SELECT '\\'' AS a, "it's" AS b, '\\\\' AS c"""
+    try:
+        with mariadb.session() as session:
+            for _ in range(2):
+                assert rows(session, sql) == [{"a": "'", "b": "it's", "c": "\\"}]
+                assert "ERROR_FOR_DIVISION" in rows(session, "SELECT @@sql_mode AS m")[0]["m"]
+                session.reset()
+    finally:
+        _execute(mariadb_server, "SET GLOBAL sql_mode = DEFAULT")
+
+
 def test_anonymous_users_are_mentioned_when_a_password_is_refused(mariadb: Subject) -> None:
     with pytest.raises(DatabaseFailure) as caught:
         mariadb.with_settings(password="wrong").connect()

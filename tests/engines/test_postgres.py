@@ -20,6 +20,7 @@ from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Address
 from dragoman.dialects.postgres_connect import _where, conninfo
 from dragoman.dialects.postgres_numeric import declared_type
+from dragoman.dialects.sql.postgres import FUNCTIONS
 from dragoman.secret import SecretStr
 from tests.engines.conformance import Subject, policy, postgres_subject, rows, target
 from tests.support.engines import Engine
@@ -132,6 +133,25 @@ def test_the_time_zone_and_the_default_schema_hold_in_each_statement(postgres: S
             path = rows(session, "SHOW search_path")[0]["search_path"]
             assert path.startswith('"odd ""name"""')
             session.reset()
+
+
+def test_a_text_ends_where_it_was_checked_to_end_whatever_the_databases_settings(
+    postgres_server: Engine, postgres: Subject
+) -> None:
+    """A value that a person filters by reaches the database inside such a text."""
+    value = r"\' OR true --"
+    subject = postgres.with_settings(defaultSchema=r"back\slash's")
+    setting = "ALTER DATABASE app {} standard_conforming_strings"
+    with psycopg.connect(postgres_server.url("postgresql"), autocommit=True) as connection:
+        connection.execute(setting.format("SET").encode() + b" = off")
+        try:
+            with subject.session() as session:
+                for _ in range(2):
+                    sql = f"SELECT {FUNCTIONS.string(value)} AS v FROM victim"
+                    assert rows(session, sql) == [{"v": value}]
+                    session.reset()
+        finally:
+            connection.execute(setting.format("RESET").encode())
 
 
 def test_reset_gives_up_locks_and_settings(postgres: Subject) -> None:

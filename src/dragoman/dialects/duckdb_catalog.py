@@ -13,6 +13,7 @@ from typing import Any, Final
 from dragoman.dialects.arrow import RecordBatch
 from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, Table, TableKind
 from dragoman.dialects.names import LikePattern
+from dragoman.dialects.sql.duckdb import FUNCTIONS
 
 _CHUNK: Final = 200  # tables that become Python objects at a time
 _ESCAPE: Final = "!"
@@ -57,7 +58,7 @@ def statement(database: str, wanted: CatalogFilter) -> str:
     include = _any_of(wanted.include_like(_ESCAPE), database, fold=wanted.include.fold)
     leave_out = _any_of(wanted.leave_out_like(_ESCAPE), database, fold=False)
     condition = f"{include if wanted.include.patterns else 'TRUE'} AND NOT {leave_out}"
-    return _STATEMENT.format(database=_literal(database), condition=condition)
+    return _STATEMENT.format(database=FUNCTIONS.string(database), condition=condition)
 
 
 def tables(batches: Iterable[RecordBatch], database: str, wanted: CatalogFilter) -> Iterator[Table]:
@@ -109,14 +110,9 @@ def _fits(pattern: LikePattern, database: str, fold: bool) -> str:
     schema = _like("lower(schema_name)" if fold else "schema_name", pattern.schema)
     if pattern.catalog is None:
         return schema
-    literal = _literal(database)
+    literal = FUNCTIONS.string(database)
     return f"({_like(f'lower({literal})' if fold else literal, pattern.catalog)} AND {schema})"
 
 
 def _like(name: str, pattern: str) -> str:
-    return f"{name} LIKE {_literal(pattern)} ESCAPE '{_ESCAPE}'"
-
-
-def _literal(text: str) -> str:
-    """A string of DuckDB: the quote is all that has a meaning in it."""
-    return "'" + text.replace("'", "''") + "'"
+    return f"{name} LIKE {FUNCTIONS.string(pattern)} ESCAPE '{_ESCAPE}'"

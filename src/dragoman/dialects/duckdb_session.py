@@ -18,6 +18,7 @@ from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.sample import sample_file
+from dragoman.dialects.sql.duckdb import FUNCTIONS
 from dragoman.dialects.streaming import Attempt, StreamingSession
 from dragoman.dialects.texts import tidy
 
@@ -176,10 +177,11 @@ class DuckDBSession(StreamingSession):
 
     def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         mode = "READ_ONLY" if self._options.read_only else "READ_WRITE"
-        connection.execute(f"ATTACH {_literal(str(self._path))} AS {_quoted(self._name)} ({mode})")
-        connection.execute(f"USE {_quoted(self._name)}")
+        path, name = FUNCTIONS.string(str(self._path)), FUNCTIONS.name(self._name)
+        connection.execute(f"ATTACH {path} AS {name} ({mode})")
+        connection.execute(f"USE {name}")
         self._use_default_schema(connection)
-        connection.execute(f"SET TimeZone = {_literal(self._options.timezone or 'UTC')}")
+        connection.execute(f"SET TimeZone = {FUNCTIONS.string(self._options.timezone or 'UTC')}")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
 
@@ -189,7 +191,8 @@ class DuckDBSession(StreamingSession):
         if not self._default_schema:
             return
         try:
-            connection.execute(f"USE {_quoted(self._name)}.{_quoted(self._default_schema)}")
+            catalog, schema = FUNCTIONS.name(self._name), FUNCTIONS.name(self._default_schema)
+            connection.execute(f"USE {catalog}.{schema}")
         except duckdb.Error:
             self.notices = [f"There is no schema {self._default_schema} to be the default."]
 
@@ -197,14 +200,6 @@ class DuckDBSession(StreamingSession):
 def _catalog_name(path: Path, database: str) -> str:
     stem = "sample" if database == SAMPLE else path.stem
     return f"{stem}_db" if stem.lower() in _TAKEN_NAMES else stem
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _failure(error: Exception) -> DatabaseFailure:

@@ -116,6 +116,7 @@ def declare(
             "A schema is what the server calls a database.",
             "Named time zones need the server's zone tables; otherwise today's offset is used.",
             "Zero dates arrive as null, with a notice.",
+            'A backslash escapes in a text and "x" is a text, whatever the server\'s sql_mode.',
             *notes,
         ),
     )

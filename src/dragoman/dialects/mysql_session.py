@@ -21,6 +21,11 @@ from dragoman.dialects.streaming import Attempt, StreamingSession, timed_out
 _GRACE_SECONDS: Final = 15.0
 _RESET_CONNECTION: Final = 0x1F
 _GROUP_CONCAT_BYTES: Final = 1 << 30
+# Modes that change where a text ends: what is checked and written here is read by the usual rules.
+# The last ones are names for several modes, these among them.
+_LEXICAL_MODES: Final = frozenset(
+    {"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"}
+)
 _NOT_SYSTEM = "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')"
 
 
@@ -171,7 +176,7 @@ class MySQLSession(StreamingSession):
         self._connection._read_timeout = limit + _GRACE_SECONDS
         if self._options.read_only:
             self._ask("SET SESSION TRANSACTION READ ONLY")
-        version = str(self._ask("SELECT VERSION()")[0][0])
+        version, modes = map(str, self._ask("SELECT VERSION(), @@sql_mode")[0])
         if "mariadb" in version.lower():
             self._ask(f"SET SESSION max_statement_time = {limit:.6f}")
         else:
@@ -179,7 +184,9 @@ class MySQLSession(StreamingSession):
         # A reader that takes its time must not lose the connection after the default of a minute.
         wait = f"net_write_timeout = {max(60, round(limit))}"
         # MySQL cuts what GROUP_CONCAT gives after 1,024 bytes, with no more than a warning.
-        self._ask(f"SET SESSION {wait}, group_concat_max_len = {_GROUP_CONCAT_BYTES}")
+        whole = f"group_concat_max_len = {_GROUP_CONCAT_BYTES}"
+        kept = ",".join(mode for mode in modes.split(",") if mode not in _LEXICAL_MODES)
+        self._ask(f"SET SESSION {wait}, {whole}, sql_mode = %s", [kept])
         self._set_time_zone(self._options.timezone or "UTC")
 
     def _set_time_zone(self, zone: str) -> None:

@@ -103,6 +103,7 @@ class Postgres(RdsIam, PostgresWire):
         notes=(
             "numeric without precision (sum, avg) is a decimal that the first rows choose.",
             "Arrays of several dimensions are refused: cast them to text or JSON.",
+            "standard_conforming_strings is on, whatever the database or the role says.",
         ),
     )
 

@@ -4,8 +4,8 @@ ADBC reads the server's type catalog as it connects (40 ms, seconds with 10,000 
 many times faster than rows in Python. So it is opened at the first statement, and then takes over:
 a session keeps one connection to the server at a time.
 
-Each statement runs in a read-only transaction that is rolled back. Time limit and time zone are set
-inside it, so nothing outlives it, not even behind a transaction pooler.
+Each statement runs in a read-only transaction that is rolled back. Time limit, time zone and what a
+backslash means are set inside it, so nothing outlives it, not even behind a transaction pooler.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dragoman.dialects.catalog import CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Network
 from dragoman.dialects.postgres_types import converted, wrapped
+from dragoman.dialects.sql.postgres import FUNCTIONS
 from dragoman.dialects.statements import first_keyword
 from dragoman.dialects.streaming import Attempt, StreamingSession, cancelled, timed_out
 
@@ -248,13 +249,16 @@ def _settings(options: SessionOptions, default_schema: str) -> str:
     values = {
         "statement_timeout": str(milliseconds),
         "TimeZone": options.timezone or "UTC",
+        # A database or a role may have it off: a backslash would then escape the quote that ends
+        # a text, in what we write and in what was checked here.
+        "standard_conforming_strings": "on",
     }
     if default_schema:
-        quoted = '"' + default_schema.replace('"', '""') + '"'
-        values["search_path"] = f"{quoted}, public"
+        values["search_path"] = f"{FUNCTIONS.name(default_schema)}, public"
     calls = (f"set_config({_literal(k)}, {_literal(v)}, true)" for k, v in values.items())
     return "SELECT " + ", ".join(calls)
 
 
 def _literal(text: str) -> str:
+    """As it is read whatever a backslash means: the statement that fixes that has these."""
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -33,6 +33,7 @@ from dragoman.dialects.duckdb_session import MEMORY_LIMIT, DuckDBSession
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.names import BadNames, split_names
 from dragoman.dialects.network import Network, probe_tls
+from dragoman.dialects.sql.duckdb import FUNCTIONS
 from dragoman.dialects.streaming import Attempt
 from dragoman.dialects.tls_rule import agreed
 
@@ -167,11 +168,11 @@ class MotherDuckSession(DuckDBSession):
 
     def _lock_down(self, connection: duckdb.DuckDBPyConnection) -> None:
         for other in self._catalogs[1:]:
-            connection.execute(f"ATTACH 'md:{other}'")
-        connection.execute(f'USE "{self._name}"')
+            connection.execute(f"ATTACH {FUNCTIONS.string(f'md:{other}')}")
+        connection.execute(f"USE {FUNCTIONS.name(self._name)}")
         self._use_default_schema(connection)
-        zone = (self._options.timezone or "UTC").replace("'", "''")
-        connection.execute(f"SET TimeZone = '{zone}'")
+        zone = FUNCTIONS.string(self._options.timezone or "UTC")
+        connection.execute(f"SET TimeZone = {zone}")
         connection.execute("SET motherduck_saas_mode = true")
         locked = connection.execute("SELECT current_setting('lock_configuration')").fetchone()
         if not (locked and locked[0]):

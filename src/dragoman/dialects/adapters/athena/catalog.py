@@ -13,8 +13,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from dragoman.dialects.adapters.trino.catalog import literal, matching
+from dragoman.dialects.adapters.trino.catalog import matching
 from dragoman.dialects.catalog import CatalogFilter, Column, Table, TableKind
+from dragoman.dialects.sql.trino import FUNCTIONS
 
 Row = dict[str, str | None]
 _NOT_SYSTEM: Final = "<> 'information_schema'"
@@ -22,7 +23,7 @@ _NOT_SYSTEM: Final = "<> 'information_schema'"
 
 def count(catalog: str, schemas: Sequence[str]) -> str:
     """The statement that counts the tables of these schemas (all when empty)."""
-    chosen = f"IN ({', '.join(map(literal, schemas))})" if schemas else _NOT_SYSTEM
+    chosen = f"IN ({', '.join(map(FUNCTIONS.string, schemas))})" if schemas else _NOT_SYSTEM
     return f"SELECT count(*) FROM {_schema_of(catalog)}.tables WHERE table_schema {chosen}"  # noqa: S608
 
 
@@ -30,7 +31,7 @@ def statement(catalog: str, wanted: CatalogFilter) -> str:
     """The statement; names and patterns stand in it as literals."""
     source = _schema_of(catalog)
     conditions = [f"c.table_schema {_NOT_SYSTEM}"]
-    conditions += matching(wanted, literal(catalog), "c.table_schema")
+    conditions += matching(wanted, FUNCTIONS.string(catalog), "c.table_schema")
     return (
         f"SELECT c.*, t.table_type FROM {source}.columns c JOIN {source}.tables t"  # noqa: S608
         " ON t.table_schema = c.table_schema AND t.table_name = c.table_name"

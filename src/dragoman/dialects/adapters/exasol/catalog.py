@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, Table, TableKind
 from dragoman.dialects.names import LikePattern
+from dragoman.dialects.sql.exasol import FUNCTIONS
 
 # schema, table, kind of fact, key, position, column, and four values.
 Fact = tuple[Any, ...]
@@ -72,7 +73,7 @@ def statement(wanted: CatalogFilter) -> str:
 
 def count(schemas: list[str]) -> str:
     """A statement that counts the tables and views of these schemas (all when empty)."""
-    chosen = f"IN ({', '.join(map(literal, schemas))})" if schemas else "IS NOT NULL"
+    chosen = f"IN ({', '.join(map(FUNCTIONS.string, schemas))})" if schemas else "IS NOT NULL"
     return (
         "SELECT COUNT(*) FROM (SELECT TABLE_NAME FROM EXA_ALL_TABLES"  # noqa: S608 - literals
         f" WHERE TABLE_SCHEMA {chosen}"
@@ -155,13 +156,8 @@ def _any_of(patterns: list[LikePattern], schema: str, *, fold: bool) -> str:
     """A pattern with a catalog fits nothing: there is nothing above the schemas."""
     name = f"LOWER({schema})" if fold else schema
     conditions = [
-        f"{name} LIKE {literal(pattern.schema)} ESCAPE '{_ESCAPE}'"
+        f"{name} LIKE {FUNCTIONS.string(pattern.schema)} ESCAPE '{_ESCAPE}'"
         for pattern in patterns
         if pattern.catalog is None
     ]
     return f"({' OR '.join(conditions)})" if conditions else "(1 = 0)"
-
-
-def literal(text: str) -> str:
-    """A string of Exasol: the quote is all that has a meaning in it."""
-    return "'" + text.replace("'", "''") + "'"

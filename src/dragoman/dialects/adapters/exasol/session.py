@@ -20,6 +20,7 @@ from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure
 from dragoman.dialects.network import Network
+from dragoman.dialects.sql.exasol import FUNCTIONS
 from dragoman.dialects.streaming import Attempt, StreamingSession, timed_out
 
 # How long the server may take to stop a statement before we hang up.
@@ -148,7 +149,7 @@ class ExasolSession(StreamingSession):
 
     def _set_time_zone(self, zone: str) -> None:
         try:
-            ask(self._connection, f"ALTER SESSION SET TIME_ZONE = {catalog.literal(zone)}")
+            ask(self._connection, f"ALTER SESSION SET TIME_ZONE = {FUNCTIONS.string(zone)}")
             self._timezone = zone
         except Exception as error:
             if zone == "UTC" or self._lost(error):

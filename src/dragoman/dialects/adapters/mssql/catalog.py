@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, Table, TableKind
 from dragoman.dialects.names import LikePattern
+from dragoman.dialects.sql.mssql import FUNCTIONS
 
 # schema, table, kind of fact, key, position, column, and four values; all text but the position.
 Fact = tuple[Any, ...]
@@ -110,16 +111,11 @@ def statement(wanted: CatalogFilter) -> str:
 
 def count(schemas: list[str]) -> str:
     """A statement that counts the tables and views of these schemas (all when empty)."""
-    chosen = f"s.name IN ({', '.join(map(literal, schemas))})" if schemas else "1 = 1"
+    chosen = f"s.name IN ({', '.join(map(FUNCTIONS.string, schemas))})" if schemas else "1 = 1"
     return (
         f"SELECT COUNT(*) FROM {_OBJECTS}"  # noqa: S608 - literals
         f" WHERE o.type IN ('U', 'V') AND {chosen}"
     )
-
-
-def literal(text: str) -> str:
-    """The text as a literal of the server."""
-    return "N'" + text.replace("'", "''") + "'"
 
 
 def tables(facts: Iterable[Any], wanted: CatalogFilter) -> Iterator[Table]:
@@ -191,7 +187,11 @@ def _condition(wanted: CatalogFilter) -> str:
 
 def _any_of(patterns: list[LikePattern], fold: bool) -> str:
     """A pattern with a catalog fits nothing: one database is read."""
-    asked = [literal(p.schema.replace("[", f"{_ESCAPE}[")) for p in patterns if p.catalog is None]
+    asked = [
+        FUNCTIONS.string(p.schema.replace("[", f"{_ESCAPE}["))
+        for p in patterns
+        if p.catalog is None
+    ]
     if not asked:
         return "(1 = 0)"
     collation = "COLLATE Latin1_General_CI_AI" if fold else _BINARY

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from dragoman.dialects.adapters.exasol.catalog import literal, tables
+from dragoman.dialects.adapters.exasol.catalog import tables
 from dragoman.dialects.catalog import CatalogFilter
 from dragoman.dialects.names import LikePattern
+from dragoman.dialects.sql.oracle import FUNCTIONS
 
-__all__ = ["SCHEMAS", "condition", "count", "literal", "statement", "tables"]
+__all__ = ["SCHEMAS", "condition", "count", "statement", "tables"]
 
 _ESCAPE: Final = "!"
 _OURS: Final = "NOT IN (SELECT USERNAME FROM ALL_USERS WHERE ORACLE_MAINTAINED = 'Y')"
@@ -70,7 +71,7 @@ def statement(wanted: CatalogFilter) -> str:
 
 def count(schemas: list[str]) -> str:
     """A statement that counts the tables and views of these schemas (all when empty)."""
-    chosen = f"IN ({', '.join(map(literal, schemas))})" if schemas else _OURS
+    chosen = f"IN ({', '.join(map(FUNCTIONS.string, schemas))})" if schemas else _OURS
     return (
         "SELECT COUNT(*) FROM (SELECT TABLE_NAME FROM ALL_TABLES"  # noqa: S608 - literals
         f" WHERE OWNER {chosen} UNION ALL SELECT VIEW_NAME FROM ALL_VIEWS WHERE OWNER {chosen})"
@@ -89,7 +90,7 @@ def condition(wanted: CatalogFilter, owner: str) -> str:
 
 def _any_of(patterns: list[LikePattern], owner: str, fold: bool) -> str:
     """A pattern with a catalog fits nothing: one database is read."""
-    asked = [literal(p.schema) for p in patterns if p.catalog is None]
+    asked = [FUNCTIONS.string(p.schema) for p in patterns if p.catalog is None]
     if not asked:
         return "(1 = 0)"
     side, wrap = (f"LOWER({owner})", "LOWER({})") if fold else (owner, "{}")

@@ -18,6 +18,7 @@ from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure
 from dragoman.dialects.network import Network
+from dragoman.dialects.sql.oracle import FUNCTIONS
 from dragoman.dialects.streaming import Attempt, StreamingSession, timed_out
 
 _GRACE_SECONDS: Final = 5.0
@@ -143,7 +144,7 @@ class OracleSession(StreamingSession):
 
     def _set_time_zone(self, zone: str) -> None:
         known = self._try(
-            f"ALTER SESSION SET TIME_ZONE = {catalog.literal(zone)}",
+            f"ALTER SESSION SET TIME_ZONE = {FUNCTIONS.string(zone)}",
             f"The server does not know the time zone {zone}; UTC is used.",
         )
         if not known:

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, Table, TableKind
 from dragoman.dialects.names import LikePattern
+from dragoman.dialects.sql.redshift import FUNCTIONS
 
 _ESCAPE: Final = "!"
 Row = tuple[Any, ...]
@@ -87,7 +88,7 @@ def tables(
     wants = wanted.memo()
     condition = _condition(database, wanted)
     head: dict[Name, Row] = {}
-    for row in rows(_TABLES.format(database=_literal(database), condition=condition)):
+    for row in rows(_TABLES.format(database=FUNCTIONS.string(database), condition=condition)):
         if wants(row[0], database) and not _BEHIND_VIEW.fullmatch(row[1]):
             head[row[0], row[1]] = row
     late = _late_columns(rows(_LATE_BINDING))
@@ -97,7 +98,7 @@ def tables(
         return _table(database, head[name], columns or late.get(name, []), keys.get(name, Keys()))
 
     waiting = sorted(head, reverse=True)
-    columns = rows(_COLUMNS.format(database=_literal(database), condition=condition))
+    columns = rows(_COLUMNS.format(database=FUNCTIONS.string(database), condition=condition))
     for name, group in groupby(columns, lambda row: (row[0], row[1])):
         while waiting and waiting[-1] < name:
             yield table(waiting.pop(), [])
@@ -130,7 +131,7 @@ def count_statement(database: str, schemas: list[str]) -> str:
     if schemas:  # a percent sign is a placeholder's where there are some
         system, database = system.replace("%", "%%"), database.replace("%", "%%")
     return (
-        f"SELECT count(*) FROM svv_all_tables WHERE database_name = {_literal(database)}"  # noqa: S608
+        f"SELECT count(*) FROM svv_all_tables WHERE database_name = {FUNCTIONS.string(database)}"  # noqa: S608
         f" AND {system}{names}"
     )
 
@@ -186,18 +187,11 @@ def _condition(database: str, wanted: CatalogFilter) -> str:
     """What the server leaves out; the rest is left out here."""
     parts = [_SYSTEM.format(schema="schema_name")]
     if wanted.include.patterns:
-        include = [_broad(pattern) for pattern in wanted.include_like(_ESCAPE)]
+        include = wanted.include_like(_ESCAPE)
         parts.append(f"({_any_of(include, database, fold=wanted.include.fold)})")
-    leave_out = [p for p in wanted.leave_out_like(_ESCAPE) if _broad(p) == p]
-    if leave_out:
+    if leave_out := wanted.leave_out_like(_ESCAPE):
         parts.append(f"NOT ({_any_of(leave_out, database, fold=False)})")
     return " AND ".join(parts)
-
-
-def _broad(pattern: LikePattern) -> LikePattern:
-    """A backslash has a meaning in Redshift's strings: any one character stands for it."""
-    catalog = None if pattern.catalog is None else pattern.catalog.replace("\\", "_")
-    return LikePattern(catalog, pattern.schema.replace("\\", "_"))
 
 
 def _any_of(patterns: list[LikePattern], database: str, *, fold: bool) -> str:
@@ -208,13 +202,9 @@ def _fits(pattern: LikePattern, database: str, *, fold: bool) -> str:
     schema = _like("lower(schema_name)" if fold else "schema_name", pattern.schema)
     if pattern.catalog is None:
         return schema
-    literal = _literal(database)
+    literal = FUNCTIONS.string(database)
     return f"({_like(f'lower({literal})' if fold else literal, pattern.catalog)} AND {schema})"
 
 
 def _like(name: str, pattern: str) -> str:
-    return f"{name} LIKE {_literal(pattern)} ESCAPE '{_ESCAPE}'"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+    return f"{name} LIKE {FUNCTIONS.string(pattern)} ESCAPE '{_ESCAPE}'"

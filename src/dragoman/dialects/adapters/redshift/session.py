@@ -25,6 +25,7 @@ from dragoman.dialects.base import Session, SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Network
+from dragoman.dialects.sql.redshift import FUNCTIONS
 from dragoman.dialects.statements import first_keyword
 from dragoman.dialects.streaming import Attempt, StreamingSession, cancelled, timed_out
 
@@ -195,10 +196,10 @@ class RedshiftSession(StreamingSession):
     def _set_up(self) -> None:
         milliseconds = max(1, round(self._options.timeout_seconds * 1000))
         self._ask(f"SET statement_timeout TO {milliseconds}")
-        self._ask(f"SET timezone TO {_literal(self._timezone)}")
+        self._ask(f"SET timezone TO {FUNCTIONS.string(self._timezone)}")
         self._ask("SET datestyle TO 'ISO, MDY'")
         if schema := self._target.text("defaultSchema"):
-            self._ask(f"SET search_path TO {_quoted(schema)}, public")
+            self._ask(f"SET search_path TO {FUNCTIONS.name(schema)}, public")
 
     def _ask(self, sql: str, parameters: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """A question of ours, under the same limit."""
@@ -217,12 +218,3 @@ class RedshiftSession(StreamingSession):
     def _execute(self, sql: str, parameters: Sequence[str] = ()) -> psycopg.Cursor[tuple[Any, ...]]:
         # Bytes: a text that is no literal; psycopg encodes a str in the same way.
         return self._connection.execute(sql.encode(), list(parameters) or None)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    """A name of ours (a time zone) as a string; a backslash would mean something in Redshift."""
-    return "'" + text.replace("\\", "").replace("'", "''") + "'"

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from dragoman.dialects.adapters.exasol.catalog import literal, tables
+from dragoman.dialects.adapters.exasol.catalog import tables
 from dragoman.dialects.adapters.oracle.catalog import condition
 from dragoman.dialects.catalog import CatalogFilter
+from dragoman.dialects.sql.sap_hana import FUNCTIONS
 
-__all__ = ["SCHEMAS", "count", "literal", "statement", "tables"]
+__all__ = ["SCHEMAS", "count", "statement", "tables"]
 
 _OURS: Final = "NOT LIKE '!_SYS%' ESCAPE '!'"
 SCHEMAS: Final = (
@@ -75,7 +76,7 @@ def statement(wanted: CatalogFilter) -> str:
 
 def count(schemas: list[str]) -> str:
     """A statement that counts the tables and views of these schemas (all when empty)."""
-    chosen = f"IN ({', '.join(map(literal, schemas))})" if schemas else _OURS
+    chosen = f"IN ({', '.join(map(FUNCTIONS.string, schemas))})" if schemas else _OURS
     return (
         "SELECT COUNT(*) FROM (SELECT TABLE_NAME FROM SYS.TABLES"  # noqa: S608 - literals
         f" WHERE SCHEMA_NAME {chosen} AND SCHEMA_NAME NOT IN ('SYS', 'SYSTEM')"

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from dragoman.dialects.catalog import CatalogFilter, Column, Table, TableKind
 from dragoman.dialects.names import LikePattern
+from dragoman.dialects.sql.trino import FUNCTIONS
 
 # catalog, schema, table, kind of fact, position, name, type, nullable, default, comment.
 Fact = Sequence[Any]
@@ -57,11 +58,6 @@ def tables(facts: Iterable[Fact], wanted: CatalogFilter) -> Iterator[Table]:
                 yield table
 
 
-def literal(text: str) -> str:
-    """The text as a string of SQL (no character but the quote means anything in it)."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _table(catalog: str, schema: str, name: str, facts: Iterable[Fact]) -> Table | None:
     """None where table and columns are not both there: dropped or made meanwhile."""
     kind: str | None = None
@@ -94,7 +90,7 @@ def matching(wanted: CatalogFilter, catalog: str, schema: str) -> list[str]:
 
 
 def _condition(catalogs: Sequence[str], wanted: CatalogFilter, catalog: str, schema: str) -> str:
-    listed = ", ".join(map(literal, catalogs))
+    listed = ", ".join(map(FUNCTIONS.string, catalogs))
     conditions = [f"{catalog} IN ({listed})", f"{schema} <> 'information_schema'"]
     return " AND ".join(conditions + matching(wanted, catalog, schema))
 
@@ -113,4 +109,4 @@ def _fits(pattern: LikePattern, catalog: str, schema: str, fold: bool) -> str:
 
 def _like(name: str, pattern: str, fold: bool) -> str:
     folded = f"lower({name})" if fold else name
-    return f"{folded} LIKE {literal(pattern)} ESCAPE '{_ESCAPE}'"
+    return f"{folded} LIKE {FUNCTIONS.string(pattern)} ESCAPE '{_ESCAPE}'"

@@ -22,6 +22,7 @@ from dragoman.dialects.catalog import CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.names import compile_patterns
 from dragoman.dialects.network import Network
+from dragoman.dialects.sql.trino import FUNCTIONS
 from dragoman.dialects.streaming import Attempt, StreamingSession, timed_out
 
 # The server answers within a second, rows or not; this long is a coordinator in trouble.
@@ -71,7 +72,7 @@ class TrinoSession(StreamingSession):
         """See `Session.readable_tables`."""
         chosen = "table_schema <> 'information_schema'"
         if schemas:
-            chosen = f"table_schema IN ({', '.join(map(catalog.literal, schemas))})"
+            chosen = f"table_schema IN ({', '.join(map(FUNCTIONS.string, schemas))})"
         # The server lists only tables on which this user has some privilege.
         rows = self._guarded(
             f"SELECT count(*) FROM {self._information}.tables WHERE {chosen}"  # noqa: S608 - quoted
