@@ -204,6 +204,30 @@ def test_the_engine_gets_a_long_line_of_jobs_bit_by_bit(
     assert len(begun) == 20
 
 
+def test_a_process_short_of_processor_time_takes_jobs_more_slowly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Engine:
+        hurried: bool | None = None
+
+        def hurry(self, waiting: bool) -> None:
+            self.hurried = waiting
+
+    class Job:
+        id, state = "waiting", "queued"
+
+    clocks = iter([(0.0, 0.0), (1.0, 0.1), (2.0, 0.2), (3.0, 0.9), (4.0, 1.0)])
+    monkeypatch.setattr(runtime, "_clocks", lambda: next(clocks))
+    ours, engine = runtime.Jobs(), Engine()
+    monkeypatch.setattr(ours, "_engine", engine)
+    paces: list[tuple[float, bool | None]] = []
+    for waiting in ([Job()], [Job()], [Job()], []):
+        ours._set_pace(waiting)
+        paces.append((ours._pause, engine.hurried))
+    calm, pressed = (runtime.CROWD_SECONDS, True), (runtime.PRESSED_SECONDS, False)
+    assert paces == [calm, calm, pressed, (runtime.PAUSE_SECONDS, False)]
+
+
 def test_no_more_run_at_once_than_the_process_has_room_for(server: Server) -> None:
     lock, running, most = threading.Lock(), set[str](), [0]
 

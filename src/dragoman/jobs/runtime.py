@@ -11,7 +11,7 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +33,12 @@ Duty = Callable[["House"], None]
 
 WATCH_SECONDS = 1.0
 # A thousand jobs asked for within a second are no reason to look a thousand times; while more wait
-# than can be started, the answers to requests come before the pace of short jobs.
+# than can be started, the answers to requests come before the pace of short jobs: the more so
+# where the process is short of processor time already.
 PAUSE_SECONDS = 0.05
 CROWD_SECONDS = 0.25
+PRESSED_SECONDS = 1.0
+PRESSED_SHARE = 0.6  # of one core: Python uses no more than one at a time
 CHECK_SECONDS = 30.0
 SWEEP_SECONDS = 600.0
 RETRY_SECONDS = 5.0
@@ -65,6 +68,7 @@ class Jobs:
         self._suspects: set[str] = set()
         self._due: dict[str, float] = {}
         self._pause = PAUSE_SECONDS
+        self._seen = _clocks()
 
     def register(self, kind: str, function: Function) -> None:
         """Say which function does the work of a kind. It is called with a `Context` and the
@@ -142,12 +146,26 @@ class Jobs:
             active = self._active(unit, {*self._given, *runs})
         if active or runs:
             self._hand_over(house, active, runs)
-        crowd = any(job.state == QUEUED and job.id not in self._started for job in active)
-        self._pause = CROWD_SECONDS if crowd else PAUSE_SECONDS
-        if self._engine is not None:
-            self._engine.hurry(crowd)
+        self._set_pace(active)
         if self._is_due("sweep", SWEEP_SECONDS):
             self._sweep(house)
+
+    def _set_pace(self, active: Iterable[Job]) -> None:
+        """How soon to look for work again, and how often the engine looks into its queue."""
+        crowd = any(job.state == QUEUED and job.id not in self._started for job in active)
+        pressed = self._is_pressed()
+        if crowd:
+            self._pause = PRESSED_SECONDS if pressed else CROWD_SECONDS
+        else:
+            self._pause = PAUSE_SECONDS
+        if self._engine is not None:
+            self._engine.hurry(crowd and not pressed)
+
+    def _is_pressed(self) -> bool:
+        """Whether the process was busy since this was asked before."""
+        before, self._seen = self._seen, _clocks()
+        passed, spent = self._seen[0] - before[0], self._seen[1] - before[1]
+        return spent > PRESSED_SHARE * passed
 
     def _is_due(self, duty: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -262,6 +280,11 @@ class Jobs:
         if house.settings.job_days:
             with house.store.begin() as unit:
                 records.forget(unit, house.settings.job_days)
+
+
+def _clocks() -> tuple[float, float]:
+    """Seconds that pass, and seconds of processor time of this process."""
+    return time.monotonic(), time.process_time()
 
 
 def _unknown(context: Context, _arguments: Mapping[str, Any]) -> None:

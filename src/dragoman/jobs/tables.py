@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, String, Table, Text, text
+from sqlalchemy import Column, Float, Index, Integer, String, Table, Text
 
 from dragoman.store.metadata import Id, Time, metadata
 
@@ -29,15 +29,8 @@ jobs = Table(
     Column("created_at", Time, nullable=False),
     Column("started_at", Time),
     Column("finished_at", Time),
-    # Two requests at once for the same work become one job, whatever process they come to.
-    Index(
-        "uq_jobs_active",
-        "kind",
-        "subject",
-        unique=True,
-        sqlite_where=text(ACTIVE),
-        postgresql_where=text(ACTIVE),
-    ),
+    # The unique index over the active jobs, uq_jobs_active, is written in the migration alone: its
+    # condition, given here, would load PostgreSQL's dialect at each start, 60 ms of it.
     Index("ix_jobs_created_at", "created_at", "id"),
 )
 

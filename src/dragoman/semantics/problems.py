@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 # Keys and list positions (from 0) that lead into a file: ("dimensions", "id", "sql").
 YamlPath = tuple[str | int, ...]
+
+
+class Mark(NamedTuple):
+    """A place in a file, both from 1."""
+
+    line: int
+    column: int
 
 
 class Severity(StrEnum):

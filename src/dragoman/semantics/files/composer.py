@@ -23,19 +23,12 @@ from yaml.events import (
 
 from dragoman.semantics.files import limits, scalars
 from dragoman.semantics.plain import is_list, is_map
-from dragoman.semantics.problems import YamlPath
+from dragoman.semantics.problems import Mark, YamlPath
 
 _CORE = "tag:yaml.org,2002:"
 _TAGS = frozenset(f"{_CORE}{name}" for name in ("null", "bool", "int", "float", "map", "seq"))
 _TEXT_TAGS = (f"{_CORE}str", "!")
 MERGE = "<<"
-
-
-class Mark(NamedTuple):
-    """A place in a file, both from 1."""
-
-    line: int
-    column: int
 
 
 class Trouble(Exception):

@@ -11,14 +11,16 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dragoman.semantics.files.paths import FileKind, FilePath
 from dragoman.semantics.files.reading import SourceFile, head_of, read
-from dragoman.semantics.files.spans import Span, Spans
 from dragoman.semantics.files.writing import write
 from dragoman.semantics.plain import is_dict, is_list, is_map
 from dragoman.semantics.problems import Edit, YamlPath
+
+if TYPE_CHECKING:
+    from dragoman.semantics.files.spans import Span, Spans
 
 _ANY = FilePath("any.view", FileKind.VIEW, "any", "")
 _LIST = FilePath("relationships", FileKind.RELATIONSHIPS, "relationships", "")
@@ -157,6 +159,8 @@ def _rewritten(text: str, data: Any) -> str:
 
 
 def _spans(text: str) -> Spans:
+    from dragoman.semantics.files.spans import Spans  # loads the parser
+
     spans = Spans(text)
     spans.document()
     return spans

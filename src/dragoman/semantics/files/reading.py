@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.semantics.files import limits
 from dragoman.semantics.files.paths import FileKind, FilePath, parse_path
-from dragoman.semantics.problems import Problem, YamlPath
+from dragoman.semantics.problems import Mark, Problem, YamlPath
 
 if TYPE_CHECKING:
-    from dragoman.semantics.files.composer import Mark, MarkingComposer, Trouble
+    from dragoman.semantics.files.composer import MarkingComposer, Trouble
 
 _SYNTAX = "Invalid YAML syntax"
 _FIELDS = ("dimensions", "measures", "filters")
@@ -122,7 +122,7 @@ def _marked(text: str) -> tuple[MarkingComposer, Any]:
 
 
 def _syntax(text: str, error: Any) -> Trouble:
-    from dragoman.semantics.files.composer import Mark, Trouble
+    from dragoman.semantics.files.composer import Trouble
 
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:  # a character that YAML does not take; the position counts bytes
@@ -135,7 +135,7 @@ def _syntax(text: str, error: Any) -> Trouble:
 
 
 def _at_offset(text: str, offset: int, what: str) -> Trouble:
-    from dragoman.semantics.files.composer import Mark, Trouble
+    from dragoman.semantics.files.composer import Trouble
 
     line = text.count("\n", 0, offset) + 1
     mark = Mark(line, offset - (text.rfind("\n", 0, offset) + 1) + 1)
@@ -143,7 +143,7 @@ def _at_offset(text: str, offset: int, what: str) -> Trouble:
 
 
 def _wrong_root(kind: FileKind, text: str) -> Trouble:
-    from dragoman.semantics.files.composer import Mark, Trouble
+    from dragoman.semantics.files.composer import Trouble
 
     must = "a list" if kind is FileKind.RELATIONSHIPS else "a map"
     fix = (

@@ -8,11 +8,10 @@ from typing import Any
 
 from dragoman.semantics.composing.sources import Said
 from dragoman.semantics.composition import ComposedModel
-from dragoman.semantics.files.composer import Mark
 from dragoman.semantics.files.reading import marks
 from dragoman.semantics.layers import Layer
 from dragoman.semantics.plain import is_list, is_map
-from dragoman.semantics.problems import AutoFix, Edit, Problem, Severity, YamlPath
+from dragoman.semantics.problems import AutoFix, Edit, Mark, Problem, Severity, YamlPath
 
 MODEL, RELATIONSHIPS = "model", "relationships"
 
