@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, date, datetime
 from datetime import time as clock
 from decimal import Decimal
@@ -65,11 +66,48 @@ def test_types(stand_in: Subject, sql: str, kind: pa.DataType, value: Any) -> No
     assert found == [value]
 
 
+def test_moments_that_python_has_not(stand_in: Subject) -> None:
+    """Years above 9999 and below 1, an offset with seconds, and the last moment of year 9999."""
+    sql = """SELECT date '20000-03-15' AS a, date '0044-03-15 BC' AS b,
+        timestamp '20000-03-15 10:00:00.5' AS c, timestamptz '1850-06-01 12:00' AS d,
+        timestamptz '9999-12-31 23:59:59.999999+00' AS e, timestamptz '0044-03-15 12:00 BC' AS f"""
+    with stand_in.session(timezone="Europe/Berlin") as session:
+        answer = session.run(sql)
+        (batch,) = list(answer.batches)
+        seconds = "extract(epoch FROM timestamptz '1850-06-01 12:00')::int8 AS d,"
+        bc = "extract(epoch FROM timestamptz '0044-03-15 12:00 BC')::int8 AS f"
+        asked = rows(session, f"SELECT {seconds} {bc}")[0]
+    found = [column.cast(pa.string())[0].as_py() for column in batch.columns]
+    assert found[:3] == ["20000-03-15", "-0043-03-15", "20000-03-15 10:00:00.500000"]
+    assert found[4] == "10000-01-01 00:59:59.999999+0100"
+    moments = {name: batch.column(name).cast(pa.int64())[0].as_py() // 10**6 for name in "df"}
+    assert moments == asked
+    assert answer.notices == []
+
+
+def test_what_arrow_cannot_hold_is_null_with_a_notice(stand_in: Subject) -> None:
+    sql = """SELECT date 'infinity' AS a, timestamp '-infinity' AS b, 'NaN'::numeric AS c,
+        time '24:00' AS d, 1 AS e"""
+    with stand_in.session() as session:
+        answer = session.run(sql)
+        (row,) = [row for batch in answer.batches for row in batch.to_pylist()]
+    assert row == {"a": None, "b": None, "c": None, "d": None, "e": 1}
+    assert [notice[:9] for notice in answer.notices] == [f"Column {name}:" for name in "abcd"]
+
+
+def test_an_answer_of_many_columns_is_soon_there(stand_in: Subject) -> None:
+    with stand_in.session() as session:
+        began = time.process_time()
+        (row,) = rows(session, "SELECT " + ", ".join(f"{n} AS c{n}" for n in range(1600)))
+        assert time.process_time() - began < 3
+    assert list(row.values()) == list(range(1600))
+
+
 def test_varbyte_is_binary() -> None:
     """PostgreSQL has no VARBYTE: its text, hexadecimal digits, is recorded."""
     from dragoman.dialects.adapters.redshift.types import _from_hex
 
-    assert _from_hex(["dead", None, ""]).to_pylist() == [b"\xde\xad", None, b""]
+    assert _from_hex(pa.array(["dead", None, ""])).to_pylist() == [b"\xde\xad", None, b""]
 
 
 def test_the_time_zone_is_the_sessions(stand_in: Subject) -> None:

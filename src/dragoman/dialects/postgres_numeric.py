@@ -23,7 +23,8 @@ from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 WIDEST_128 = 38
 WIDEST_256 = 76
 _UNKNOWN_SCALE = 20
-_SPECIAL = ("nan", "inf", "-inf")
+# As ADBC writes them, and as the server does.
+_SPECIAL = ("nan", "inf", "-inf", "NaN", "Infinity", "-Infinity")
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ class RedshiftSession(StreamingSession):
             yield batch
             if batch.num_rows < FETCH_ROWS:
                 return
-            batch = answer.batch(self._fetch().fetchall())
+            batch = answer.batch(self._fetch())
 
     def _tables(self, wanted: CatalogFilter, attempt: Attempt) -> Iterator[Table]:
         if (verdict := attempt.verdict()) is not None:
