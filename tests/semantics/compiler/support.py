@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,6 +66,13 @@ class MemoryLayer:
 
 def asking(dialect: str = "duckdb", **changes: Any) -> Asking:
     return Asking(table(dialect), changes.pop("now", NOW), **changes)
+
+
+def changed(layer: MemoryLayer, view: str, **kinds: Mapping[str, Any]) -> MemoryLayer:
+    """The model with more dimensions, or measures, in one view."""
+    own = layer.the_views[view]
+    more = {kind: {**own.get(kind, {}), **fields} for kind, fields in kinds.items()}
+    return replace(layer, the_views={**layer.the_views, view: {**own, **more}})
 
 
 def ask(layer: MemoryLayer, question: Mapping[str, Any], by: Asking | None = None) -> Compiled:

@@ -349,8 +349,10 @@ def test_pivots_limit_rows_of_the_pivoted_table(database: Any) -> None:
     assert found == [(None, None, 9, 3), ("A", "open", 4, 1), ("A", "paid", 4, 2)]
 
 
-def answered(database: Any, question: dict[str, Any]) -> list[dict[str, Any]]:
-    compiled = ask(SHOP, question)
+def answered(
+    database: Any, question: dict[str, Any], layer: MemoryLayer = SHOP, by: Any = None
+) -> list[dict[str, Any]]:
+    compiled = ask(layer, question, by)
 
     def table(sql: str, columns: Any) -> Any:
         found = database.sql(sql).to_arrow_table()

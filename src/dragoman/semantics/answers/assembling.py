@@ -96,7 +96,7 @@ class Assembly:
             found = parts[0]
             if self.compiled.earlier:
                 found = _stacked(parts)
-            return self._with_totals(found, totals)
+            return self._with_totals(work, found, totals)
 
     def _worked_out(self, work: Any, rows: Any) -> Any:
         """One period's rows: gaps filled, calculations worked out, measures turned to rows."""
@@ -191,14 +191,28 @@ class Assembly:
                 return f"'{SWALLOWED}'"
             raise
 
-    def _with_totals(self, found: Any, totals: Mapping[TotalKind, Any]) -> Any:
+    def _with_totals(self, work: Any, found: Any, totals: Mapping[TotalKind, Any]) -> Any:
         """Total rows below, flagged in a column of their own; dimensions are NULL there."""
         pa: Any = pyarrow()
         if not self.compiled.totals:
             return found
         parts = [_flagged(found, None)]
-        parts += [_flagged(_as(rows, found.schema), kind.value) for kind, rows in totals.items()]
+        for kind, rows in totals.items():
+            shown = self._of_shown(work, found, rows)
+            parts.append(_flagged(_as(shown, found.schema), kind.value))
         return pa.concat_tables(parts, promote_options="permissive")
+
+    def _of_shown(self, work: Any, found: Any, totals: Any) -> Any:
+        """The totals of rows and columns that are in the answer: its limits cut theirs as well."""
+        groups = {group.name for group in self.compiled.plan.groups}
+        keys = [name for name in totals.schema.names if name in groups]
+        if not keys:
+            return totals
+        work.register("shown", found)
+        work.register("totalled", totals)
+        same = [f"s.{_quoted(key)} IS NOT DISTINCT FROM t.{_quoted(key)}" for key in keys]
+        exists = f"EXISTS (SELECT 1 FROM shown s WHERE {' AND '.join(same)})"
+        return work.sql(f"SELECT * FROM totalled t WHERE {exists}").to_arrow_table()
 
 
 def _known(group: Group, kind: Any) -> Any:

@@ -59,7 +59,8 @@ _PARTS = {
 class Operand:
     """What is filtered. `raw`: as it is stored; `reading`: gives it as the asker's clock shows it.
 
-    `converted`: readings of it are turned into the asker's zone.
+    `converted`: readings of it are turned into the asker's zone. `whole`: the time that a time
+    frame was cut from, which filters by time go by: `[month]` from the 15th on begins that day.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Operand:
     type: DataType
     reading: Callable[[], str]
     converted: bool = True
+    whole: Operand | None = None
 
 
 Writer = Callable[[Any, Operand], "str | None"]
@@ -145,9 +147,9 @@ class Conditions:
             except ArithmeticError:
                 raise PlanError(f"{on.name} is a number: {str(value)[:40]!r} is none.") from None
         if on.type is DataType.BOOLEAN:
-            return self.sql.boolean(str(value).lower() in ("true", "1", "yes"))
+            return self.sql.boolean(_truth(on, value))
         if on.type.is_time and isinstance(value, str):
-            return self._bound(self._period(on, value).start, on)
+            return self.bound(self._period(on, value).start, on)
         text = str(value).lower() if isinstance(value, bool) else str(value)
         return "NULL" if not text and self.sql.empty_is_null else self.sql.string(text)
 
@@ -220,6 +222,7 @@ class Conditions:
     # times
 
     def _date(self, given: DateFilter, on: Operand) -> str | None:
+        on = on.whole or on
         if given.numbers:
             return self._part(given, on)
         try:
@@ -228,9 +231,9 @@ class Conditions:
             raise PlanError(f"The filter on {on.name}: {bad}.") from None
         parts: list[str] = []
         if start is not None:
-            parts.append(f"{on.raw} >= {self._bound(start, on)}")
+            parts.append(f"{on.raw} >= {self.bound(start, on)}")
         if end is not None:
-            parts.append(f"{on.raw} < {self._bound(end, on)}")
+            parts.append(f"{on.raw} < {self.bound(end, on)}")
         return _all_of(parts)
 
     def bounds(self, given: DateFilter) -> tuple[datetime | None, datetime | None]:
@@ -265,7 +268,7 @@ class Conditions:
         except BadDate as bad:
             raise PlanError(f"The filter on {on.name}: {bad}.") from None
 
-    def _bound(self, local: datetime, on: Operand) -> str:
+    def bound(self, local: datetime, on: Operand) -> str:
         """A reading of the asker's clock as a literal that the stored values compare with."""
         if on.type is DataType.DATE:
             return self.sql.date(_first_day_from(local))
@@ -288,6 +291,14 @@ class Conditions:
         return _one_of(found, [str(number) for number in given.numbers])[0]
 
 
+def _truth(on: Operand, value: Value) -> bool:
+    found = _TRUTHS.get(str(value).lower())
+    if found is None:
+        raise PlanError(f"{on.name} is true or false: {str(value)[:40]!r} is neither.")
+    return found
+
+
+_TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _DAY_AND_QUARTER = (Unit.DAY, Unit.QUARTER)
 
 

@@ -112,6 +112,8 @@ class Expressions:
             if found.duration is not None:
                 return self._duration(found, found.duration, bracket)
             raw = self._leveled(found, bracket)
+            if not found.convert_tz:
+                raw = replace(raw, shown=True)
         finally:
             self._open.pop()
         if found.dynamic_top_n is not None:
@@ -123,16 +125,17 @@ class Expressions:
     def _leveled(self, found: Dimension, bracket: str | None) -> Expr:
         """The value, at a grain of its own where it has one: that holds for this question only."""
         levels = self.levels
+        if found.level_of_detail is None and found.dynamic_top_n is None:
+            return self._value(found)
+        self.passing += 1  # the field without its level is of this question only, too
         if levels is None or found.address in self.plain:
             return self._value(found)
         if found.level_of_detail is not None:
-            self.passing += 1
             kind = found.level_of_detail.aggregate_type
             measure = Measure(view=found.view, name=found.name, sql=found.sql, aggregate_type=kind)
             level = levels.value(found, measure, levels.grain_of(found))
             return levels.column(level, "v", found.type)
         if found.dynamic_top_n is not None:
-            self.passing += 1
             top = found.dynamic_top_n
             by = self.names.field(top.by.within(found.view))
             if not isinstance(by, Measure):
@@ -239,14 +242,18 @@ class Expressions:
         text, kind = frames.cut(read.text, read.type, grain, found.address)
         return replace(read, text=text, type=kind, strict=False, shown=True)
 
-    def operand(self, found: Dimension, raw: Expr) -> Operand:
-        """A dimension's stored value as something to filter."""
+    def operand(self, found: Dimension, raw: Expr, bracket: str | None = None) -> Operand:
+        """A dimension's stored value, or a grain of it, as something to filter."""
+        whole: Operand | None = None
+        if bracket is not None and found.duration is None and found.dynamic_top_n is None:
+            whole = self.operand(found, self.dimension(found, shown=False))
         return Operand(
             found.address,
             raw.text,
             raw.type,
             lambda: self.reading(raw, convert=found.convert_tz).text,
             found.convert_tz,
+            whole,
         )
 
     # groups, bins, durations

@@ -99,6 +99,7 @@ class Inner:
         if not inner.table and self.question.topic is None:
             inner = replace(inner, table=measure.view)
         question = self.question.inner(inner)
+        question.rules.of_rows = True
         question.trusted = True  # the grain is the model's, and what the outer question may ask for
         question.expressions.plain = self.question.expressions.plain | {owner}
         question.added = [measure]

@@ -7,7 +7,7 @@ the join repeats nothing. The question's filters hold inside (docs/decisions/001
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dragoman.dialects.sql import SqlFunctions
 from dragoman.dialects.sql.kinds import CastType
@@ -27,19 +27,28 @@ class Level:
     alias: str
     sql: str
     grain: tuple[Expr, ...]
+    of_dimension: bool
 
 
 @dataclass(slots=True)
 class Levels:
     """The levels of one question. `ask` gives the statement of an inner question: its dimensions,
     its one measure, the names of its columns; `plain`: addresses that it takes without a level.
-    `dimension` gives a field of the outer question."""
+    `dimension` gives a field of the outer question. `totalled`: the dimensions that a total of the
+    question still has, None for the question itself; its dimensions keep their values."""
 
     sql: SqlFunctions
     queried: tuple[str, ...]
     ask: Callable[[Sequence[str], Measure, Sequence[str], str], str]
     dimension: Callable[[FieldRef], Expr]
     found: dict[str, Level] = field(default_factory=dict[str, Level])
+    totalled: tuple[str, ...] | None = None
+
+    def of_total(self, queried: Sequence[str]) -> Levels:
+        """The levels of a total: measures are worked out for its own dimensions, and are not those
+        of the question's rows brought together."""
+        kept = {address: level for address, level in self.found.items() if level.of_dimension}
+        return replace(self, totalled=tuple(queried), found=kept)
 
     def value(
         self,
@@ -68,8 +77,10 @@ class Levels:
         listed = ", ".join([*(name(c) for c in columns), name("v"), number])
         statement = f"SELECT {listed} FROM ({inner}) {name('asked')}"  # noqa: S608 - our own names
         refs = [_ref(each) for each in grain]
-        alias = f"level_{len(self.found)}"
-        return Level(alias, statement, tuple(self.dimension(ref) for ref in refs))
+        of_dimension = isinstance(owner, Dimension)
+        alias = f"level_{len(self.found)}{'' if self.totalled is None else '_of_total'}"
+        grain_values = tuple(self.dimension(ref) for ref in refs)
+        return Level(alias, statement, grain_values, of_dimension)
 
     def grain_of(self, owner: Dimension | Measure) -> list[str]:
         """The addresses that a level of detail groups by."""
@@ -79,7 +90,10 @@ class Levels:
         given = [str(each.within(owner.view)) for each in level.fields]
         if level.scope is LodScope.FIXED:
             return given
-        asked = [each for each in self.queried if each != owner.address]
+        queried = self.queried
+        if self.totalled is not None and isinstance(owner, Measure):
+            queried = self.totalled
+        asked = [each for each in queried if each != owner.address]
         if level.scope is LodScope.ALWAYS_EXCLUDE:
             return [each for each in asked if each not in given]
         return list(dict.fromkeys([*asked, *given]))

@@ -79,6 +79,12 @@ class Formula:
         """Its aggregates."""
         return [part for part in self.parts if isinstance(part, Leaf)]
 
+    @property
+    def stored_time(self) -> bool:
+        """Whether it is a time as the database has it, which the asker reads in another zone."""
+        values = [leaf.value for leaf in self.leaves]
+        return self.type.is_time and bool(values) and not any(v is None or v.shown for v in values)
+
 
 class Measures:
     """Makes formulas of measures."""
@@ -113,8 +119,14 @@ class Measures:
         (self._shared if lasting else self._known)[found.address] = known
         return known
 
+    def forget(self) -> None:
+        """Forget the formulas that hold for this question alone."""
+        self._known.clear()
+
     def _formula(self, found: Measure) -> Formula:
-        if found.level_of_detail is not None and found.address not in self.expressions.plain:
+        if found.address in self.expressions.plain:
+            self.expressions.passing += 1  # what is inside a level is not the measure itself
+        elif found.level_of_detail is not None:
             return self._of_level(found, found.level_of_detail)
         if found.aggregate_type is None:
             return self._derived(found)
@@ -217,7 +229,7 @@ class Measures:
                     f"{leaf.name} is filtered by {found.address}, which is no dimension."
                 )
             raw = self.expressions.dimension(found, ref.bracket, shown=False)
-            operand = self.expressions.operand(found, raw)
+            operand = self.expressions.operand(found, raw, ref.bracket)
             write = self.expressions.conditions
             if is_offset(each.expression):
                 cancels.add(found.address)

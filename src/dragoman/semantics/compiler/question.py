@@ -42,7 +42,8 @@ MAX_NESTED = 10
 
 class Question:
     """Compiles one question. `depth`: how many questions it stands in. `added`: measures that it
-    answers besides those that it names. `trusted`: its fields, and they alone, need no grants."""
+    answers besides those that it names. `trusted`: its fields, and they alone, need no grants.
+    `stored`: times come out as the database has them, not as the asker reads them."""
 
     def __init__(self, compiler: Compiler, query: Query, asking: Asking, depth: int = 0) -> None:
         if depth > MAX_NESTED:
@@ -56,6 +57,7 @@ class Question:
         self.missing: list[str] = []
         self.added: list[Measure] = []
         self.trusted = False
+        self.stored = False
         bench = compiler.bench(query.topic, asking)
         self.names = bench.names
         self.topic = self.names.topic
@@ -113,6 +115,7 @@ class Question:
 
     def nested(self, names: Sequence[str]) -> str:
         """The statement with these names for its columns: for a question inside another."""
+        self.stored = True
         groups, measured = self._selected()
         if self.missing:
             raise PlanError(f'No such field "{self.missing[0]}".')
@@ -172,24 +175,65 @@ class Question:
         columns = [group for group in groups if group.name in pivots]
         below = _totalled(measured, self.query.column_totals)
         beside = _totalled(measured, self.query.row_totals) if columns else []
+        wanted: list[tuple[TotalKind, list[Group], list[Measured]]] = []
         if below:
             whole = not columns and TotalKind.BOTH in self.query.column_totals
             kind = TotalKind.BOTH if whole else TotalKind.COLUMN
-            yield self._total(kind, columns, below, main)
+            wanted.append((kind, columns, below))
         if beside:
-            yield self._total(TotalKind.ROW, rows, beside, main)
+            wanted.append((TotalKind.ROW, rows, beside))
         if both := [each for each in below if each in beside]:
-            yield self._total(TotalKind.BOTH, [], both, main)
+            wanted.append((TotalKind.BOTH, [], both))
+        kept = self._kept(main) if wanted else None
+        for kind, groups, found in wanted:
+            yield self._total(kind, groups, found, main, kept)
 
     def _total(
-        self, kind: TotalKind, groups: list[Group], measured: list[Measured], main: Plan
+        self,
+        kind: TotalKind,
+        groups: list[Group],
+        measured: list[Measured],
+        main: Plan,
+        kept: str | None,
     ) -> Total:
         """The same rows as the question's own, joined the same way, in coarser groups."""
-        plan = self._plan(groups, measured, frozenset(), main.tree.views)
-        self.rules.having, plan.orders, plan.limit, plan.offset = [], [], None, 0
+        own = [each.name for each in groups if each.name in self.levels.queried]
+        outer, self.expressions.levels = self.levels, self.levels.of_total(own)
+        self.levels = self.expressions.levels
+        self.measures.forget()
+        anew = [self._again(each) for each in measured]
+        plan = self._unordered(groups, anew, main)
+        if kept is not None:
+            self.rules.having = []
         names = {each.name for each in [*groups, *measured]}
         plan.columns = [each for each in plan.columns if each.name in names]
-        return Total(kind, self._renderer(plan).statement(), tuple(plan.columns))
+        sql = self._renderer(plan, kept).statement()
+        self.levels = self.expressions.levels = outer
+        return Total(kind, sql, tuple(plan.columns))
+
+    def _unordered(self, groups: list[Group], measured: list[Measured], main: Plan) -> Plan:
+        """A plan over the joined rows of another one, all its groups in no order."""
+        plan = self._plan(groups, measured, frozenset(), main.tree.views)
+        plan.orders, plan.limit, plan.offset = [], None, 0
+        return plan
+
+    def _kept(self, main: Plan) -> str | None:
+        """A join that leaves the rows of those groups which conditions on measures let through: a
+        total counts no rows of others. None where nothing is left out so."""
+        if not self.rules.having or not main.groups:
+            return None
+        plan = self._unordered(main.groups, [], main)
+        names = [f"k{n}" for n in range(len(plan.columns))]
+        statement = self._renderer(plan).statement(names=names)
+        name, same = self.asking.functions.name, self.asking.functions.null_safe_equal
+        kept = name("kept")
+        on = [
+            f"({same(f'{kept}.{name(column)}', each.value.text)})"
+            for column, each in zip(names, main.groups, strict=True)
+            if not each.value.constant
+        ]
+        target = f"({statement}) {kept}"
+        return f"INNER JOIN {target} ON {' AND '.join(on)}" if on else f"CROSS JOIN {target}"
 
     # earlier periods
 
@@ -267,13 +311,29 @@ class Question:
     def _group(self, name: str, found: Dimension, ref: FieldRef) -> Group:
         if self.access.masks(found) and not self.trusted:
             return Group(name, found, ref.bracket, Expr("NULL", type=found.type))
-        return Group(name, found, ref.bracket, self.expressions.dimension(found, ref.bracket))
+        value = self.expressions.dimension(found, ref.bracket, shown=not self.stored)
+        return Group(name, found, ref.bracket, value)
 
     def _measured(self, name: str, found: Measure) -> Measured:
         if self.access.masks(found):
             hidden = Formula(found.address, found.view, ("NULL",), frozenset({found.view}))
             return Measured(name, found, hidden)
-        return Measured(name, found, self.measures.formula(found))
+        formula = self.measures.formula(found)
+        return Measured(name, found, formula if self.stored else self._read(formula))
+
+    def _read(self, formula: Formula) -> Formula:
+        """The first or the last time as the asker reads it, as times that are grouped are read."""
+        if not formula.stored_time:
+            return formula
+        place = "\0"
+        shown = self.expressions.shown(Expr(place, type=formula.type), convert=True)
+        first, *rest = shown.text.split(place)
+        parts = [first, *(part for text in rest for part in (*formula.parts, text))]
+        return replace(formula, parts=tuple(parts), type=shown.type)
+
+    def _again(self, each: Measured) -> Measured:
+        """A measure whose levels of detail are those of a total."""
+        return self._measured(each.name, each.field)
 
     def _columns(self, groups: Sequence[Group], measured: Sequence[Measured]) -> list[Column]:
         found = {each.name: column_of(each, self.names) for each in [*groups, *measured]}
@@ -366,13 +426,15 @@ class Question:
         """A dimension of the grain, as the rows have it."""
         found = dimension_of(self.names.field(ref))
         if found.level_of_detail is None and found.dynamic_top_n is None:
-            return self.expressions.dimension(found, ref.bracket)
+            return self.expressions.dimension(found, ref.bracket, shown=False)
         outside = Expressions(self.names, self.asking, self.shape)
         outside.plain = frozenset({found.address})
-        return outside.dimension(found, ref.bracket)
+        return outside.dimension(found, ref.bracket, shown=False)
 
-    def _renderer(self, plan: Plan) -> Renderer:
-        tables = Tables(self.expressions, self.inside.view, self.levels.joins())
+    def _renderer(self, plan: Plan, join: str | None = None) -> Renderer:
+        """`join`: one more, after all others."""
+        beside = self.levels.joins() + ([join] if join else [])
+        tables = Tables(self.expressions, self.inside.view, beside)
         return Renderer(plan, tables, self.rules.on, self.rules.having)
 
 

@@ -269,8 +269,12 @@ class _Ranked:
             conditions.append(f"{self.sql.name(f'r{rank}')} = 1")
         return " AND ".join(conditions) or None
 
-    def _rank_key(self, guard: Guarded) -> tuple[tuple[str, ...], str | None]:
-        return tuple(each.text for each in guard.key), guard.leaf.predicate
+    def _rank_key(self, guard: Guarded) -> tuple[tuple[str, ...], str | None, str | None]:
+        """Keys, the condition of rows that count, and what tells rows of one key apart: a key that
+        the measure names need not be that of its rows, of whose values the least is taken."""
+        leaf = guard.leaf
+        value = leaf.value.text if leaf.value is not None and leaf.key is not None else None
+        return tuple(each.text for each in guard.key), leaf.predicate, value
 
     def _numbered(self) -> str:
         """Joined and filtered rows: groups, values, whether they count, and their numbers."""
@@ -288,13 +292,16 @@ class _Ranked:
         listed = ",\n".join(f"  {each}" for each in columns)
         return f"SELECT\n{listed}\n{self.renderer.source()}"
 
-    def _rank(self, rank: tuple[tuple[str, ...], str | None]) -> str:
-        keys, predicate = rank
+    def _rank(self, rank: tuple[tuple[str, ...], str | None, str | None]) -> str:
+        keys, predicate, value = rank
         parts = [group.value.text for group in self.plan.groups if not group.value.constant]
         parts += keys
         if predicate is not None:
             parts.append(f"CASE WHEN {predicate} THEN 1 ELSE 0 END")
-        return f"ROW_NUMBER() OVER (PARTITION BY {', '.join(parts)} ORDER BY {', '.join(keys)})"
+        orders = list(keys)
+        if value is not None:
+            orders.append(self.sql.order(value, descending=False, nulls_last=True))
+        return f"ROW_NUMBER() OVER (PARTITION BY {', '.join(parts)} ORDER BY {', '.join(orders)})"
 
     # percentiles and lists of databases that have no such aggregate
 

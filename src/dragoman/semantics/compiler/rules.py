@@ -27,8 +27,9 @@ from dragoman.semantics.query.filters import Filter
 
 class Rules:
     """Writes the conditions of one question. `only_inside`: whether a filter of that name holds in
-    query views alone. `having`, `hidden`: conditions on measures, and
-    measures that are worked out and not answered; `begin` empties both."""
+    query views alone. `having`, `hidden`: conditions on measures, and measures that are worked out
+    and not answered; `begin` empties both. `of_rows`: conditions on measures are left out, since
+    the groups are not those that they speak of."""
 
     def __init__(self, expressions: Expressions, measures: Measures, access: Access) -> None:
         self.expressions = expressions
@@ -39,6 +40,7 @@ class Rules:
         self.conditions = expressions.conditions
         self.having: list[Having] = []
         self.hidden: list[Measured] = []
+        self.of_rows = False
         expressions.templates.picked = self.picked
         self.only_inside: Callable[[str], bool] = lambda _: False
 
@@ -111,15 +113,17 @@ class Rules:
 
     def _condition(self, found: Dimension, bracket: str | None, given: Filter) -> Where | None:
         raw = self.expressions.dimension(found, bracket, shown=False)
-        text = self.conditions.of_filter(given, self.expressions.operand(found, raw))
+        text = self.conditions.of_filter(given, self.expressions.operand(found, raw, bracket))
         return None if text is None else Where(text, raw.views, found.address)
 
     def _filter_measure(self, found: Measure, given: Filter) -> None:
+        if self.of_rows:
+            return
         measured = self.hide(found)
         kind = measured.formula.type
 
         def condition(text: str) -> str | None:
-            operand = Operand(found.address, text, kind, lambda: text)
+            operand = Operand(found.address, text, kind, lambda: text, measured.formula.stored_time)
             return self.conditions.of_filter(given, operand)
 
         self.having.append(Having(measured, condition))
@@ -158,7 +162,7 @@ class Rules:
                 raise PlanError(f"{found.address} is no measure: it cannot stand in always_having.")
             if each.expression is not None:
                 self._filter_measure(found, to_filter(each.expression, DataType.NUMBER))
-        if topic.always_having_sql is not None:
+        if topic.always_having_sql is not None and not self.of_rows:
             self._having_sql(topic.always_having_sql, base)
 
     def _having_sql(self, sql: SqlText, base: View) -> None:
@@ -184,8 +188,9 @@ class Rules:
         if given.expression is None:
             return
         found = dimension_of(self.names.field(given.field.within(base.name)))
-        raw = self.expressions.dimension(found, given.field.bracket, shown=False)
-        operand = self.expressions.operand(found, raw)
+        bracket = given.field.bracket
+        raw = self.expressions.dimension(found, bracket, shown=False)
+        operand = self.expressions.operand(found, raw, bracket)
         text = self.conditions.of_expression(given.expression, operand)
         if text is not None:
             yield Where(text, raw.views)
@@ -250,6 +255,12 @@ class Rules:
 
 
 def _with_rules(measured: Measured, rules: Sequence[Where]) -> Measured:
+    if measured.formula.raw:
+        raise PlanError(
+            f"{measured.name} aggregates in its own way, and stands beside a measure that does not"
+            f" obey the filter on {rules[0].field}.",
+            fix="Give it an aggregate_type and leave the aggregate out of its SQL.",
+        )
     parts: list[str | Leaf | GroupPart] = []
     for part in measured.formula.parts:
         if not isinstance(part, Leaf):

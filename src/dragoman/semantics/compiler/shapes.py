@@ -9,7 +9,7 @@ from dragoman.semantics.compiler.names import Names
 from dragoman.semantics.compiler.templates import Shape
 from dragoman.semantics.compiler.yamlfilters import to_filter
 from dragoman.semantics.datatypes import DataType
-from dragoman.semantics.model.fields import Dimension, FilterType
+from dragoman.semantics.model.fields import Dimension, FilterField, FilterType
 from dragoman.semantics.model.references import field_ref
 from dragoman.semantics.model.views import View
 from dragoman.semantics.query.filters import Filter
@@ -43,7 +43,20 @@ def shape_of(names: Names, query: Query, filters: Mapping[str, Filter]) -> Shape
         if each.type is FilterType.COLUMN
     ]
     selected = frozenset(name.partition("[")[0] for name in query.fields)
-    return Shape(filters, selected, frozenset(columns))
+    times = {name: found for name in filters if (found := _time(names, name)) is not None}
+    return Shape(filters, selected, frozenset(columns), times)
+
+
+def _time(names: Names, address: str) -> tuple[DataType, bool] | None:
+    """What time a filter is on, and whether it is read in the asker's zone; None for no time."""
+    ref = field_ref(address)
+    view = _view(names, ref.view) if ref and ref.view else None
+    found = view.field(ref.name) if ref and view else None
+    if isinstance(found, FilterField) and found.bind_to:
+        return _time(names, str(found.bind_to[0].within(found.view)))
+    if isinstance(found, Dimension) and found.type.is_time:
+        return found.type, found.convert_tz
+    return None
 
 
 def queried(names: Names, query: Query) -> dict[str, Dimension]:

@@ -36,12 +36,16 @@ Parts = list["str | Reference"]
 class Shape:
     """The question's shape: its filters, and the addresses of its fields.
 
-    `columns`: filter-only fields whose value is the name of a field.
+    `columns`: filter-only fields whose value is the name of a field. `times`: those that are times,
+    what they are, and whether they are read in the asker's zone.
     """
 
     filters: Mapping[str, Filter] = field(default_factory=dict[str, Filter])
     selected: frozenset[str] = frozenset()
     columns: frozenset[str] = frozenset()
+    times: Mapping[str, tuple[DataType, bool]] = field(
+        default_factory=dict[str, "tuple[DataType, bool]"]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ class Templates:
     def _condition(self, name: str, given: Filter, inside: Parts) -> Parts:
         if _MARK in repr(given):
             raise PlanError(f"The filter on {name} has a character of private use.")
-        operand = Operand(name, f"({_MARK})", _type_of(given), lambda: f"({_MARK})", False)
+        kind, converted = self.shape.times.get(name, (_type_of(given), False))
+        operand = Operand(name, f"({_MARK})", kind, lambda: f"({_MARK})", converted)
         text = self.conditions.of_filter(given, operand) or "1 = 1"
         parts: Parts = ["("]
         for n, piece in enumerate(text.split(_MARK)):
@@ -153,7 +158,10 @@ class Templates:
         except BadDate as bad:
             raise PlanError(f"The filter on {name}: {bad}.") from None
         found = start if first else end
-        return "NULL" if found is None else self.sql.timestamp(found)
+        if found is None:
+            return "NULL"
+        kind, converted = self.shape.times.get(name, (DataType.TIMESTAMP, False))
+        return self.conditions.bound(found, Operand(name, "", kind, str, converted))
 
     def _literals(self, values: Sequence[str | float | Decimal | bool]) -> str:
         return ", ".join(self.sql.literal(value) for value in values) or "NULL"

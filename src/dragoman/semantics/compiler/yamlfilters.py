@@ -95,13 +95,13 @@ def _condition(given: Condition, of: DataType) -> Filter:
     operator, values = given.operator, given.values
     if operator is Operator.IS:
         return _is(given, of)
-    if operator in _COMPARED and of.is_time:
+    if operator in {*_COMPARED, Operator.BETWEEN} and of.is_time:
         return _compared_time(given)
     if operator in _COMPARED:
         kind, inclusive = _COMPARED[operator]
         found = tuple(_decimal(value) for value in values)
         return NumberFilter(kind=kind, values=found, inclusive=inclusive, negative=given.negated)
-    if operator is Operator.BETWEEN and not of.is_time:
+    if operator is Operator.BETWEEN:
         found = tuple(_decimal(value) for value in values)
         return NumberFilter(
             kind=NumberKind.BETWEEN, values=found, closed=True, negative=given.negated
@@ -125,7 +125,7 @@ def _time(given: Condition) -> Filter:
         except BadQuery as bad:
             raise PlanError(f"{bad}.") from None
         return DateFilter(kind=kind, numbers=numbers, negative=given.negated)
-    kind = DateKind.BETWEEN if operator is Operator.BETWEEN else _DATES.get(operator)
+    kind = _DATES.get(operator)
     if kind is None:
         raise PlanError(f"The operator {operator.value} cannot stand here.")
     texts = [str(value) for value in values]
@@ -136,6 +136,8 @@ def _time(given: Condition) -> Filter:
 
 def _compared_time(given: Condition) -> Filter:
     """`greater_than: 2024-03` of a time: from the end of that month on."""
+    if given.operator is Operator.BETWEEN:
+        return _between_times(given)
     kind, inclusive = _COMPARED[given.operator]
     word = str(given.values[0])
     if kind is NumberKind.GREATER_THAN:
@@ -150,6 +152,14 @@ def _compared_time(given: Condition) -> Filter:
         return DateFilter(kind=DateKind.BEFORE, right=word, negative=given.negated)
     inside = DateFilter(kind=DateKind.TIME_FOR_UNIT_DURATION, left=word)
     return CompositeFilter(any_of=True, filters=(before, inside), negative=given.negated)
+
+
+def _between_times(given: Condition) -> Filter:
+    """`between` has both ends: the last one is the whole day, or month, that it names."""
+    first, last = (replace(given, values=(value,), negated=False) for value in given.values)
+    since = _compared_time(replace(first, operator=Operator.GREATER_THAN_OR_EQUAL_TO))
+    until = _compared_time(replace(last, operator=Operator.LESS_THAN_OR_EQUAL_TO))
+    return CompositeFilter(any_of=False, filters=(since, until), negative=given.negated)
 
 
 def _is(given: Condition, of: DataType) -> Filter:

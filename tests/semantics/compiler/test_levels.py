@@ -1,0 +1,114 @@
+"""Values at a grain of their own: which filters hold inside, and that nothing of them lasts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from dragoman.semantics.compiler.compile import Compiler
+from dragoman.semantics.composition import ComposedModel
+from dragoman.semantics.query.request import read_query
+from tests.semantics.compiler.support import asking, changed
+from tests.semantics.compiler.test_questions import SHOP, answered, database, topic
+
+__all__ = ["database"]
+BELOW_11 = {"orders.total": {"type": "number", "kind": "LESS_THAN", "values": [11]}}
+
+
+@pytest.mark.parametrize(
+    "fields", [["orders.mean_of_users"], ["orders.of_user"], ["orders.top"], ["orders.last[2]"]]
+)
+def test_a_question_that_is_asked_again_is_the_same(fields: list[str]) -> None:
+    compiler = Compiler(ComposedModel([SHOP]))
+    query = read_query({"table": "orders", "fields": [*fields, "orders.count"]})
+    first, second = (compiler.compile(query, asking()).sql for _ in range(2))
+    assert first == second
+
+
+def test_conditions_on_measures_are_not_those_of_a_level(database: Any) -> None:
+    asked = {"table": "orders", "fields": ["orders.id", "orders.of_user"], "filters": BELOW_11}
+    wanted = [(1, 40), (3, 5), (4, 7)]
+    found = answered(database, asked)
+    assert sorted((row["orders.id"], row["orders.of_user"]) for row in found) == wanted
+    rule = {"base_view": "orders", "always_having_filters": {"orders.total": {"less_than": 11}}}
+    always = replace(SHOP, the_topics={"cheap": rule})
+    found = answered(database, topic("cheap", "orders.id", "orders.of_user"), always)
+    assert sorted((row["orders.id"], row["orders.of_user"]) for row in found) == wanted
+
+
+def test_a_level_of_times_is_joined_by_the_times_themselves(database: Any) -> None:
+    # 05:30 and 06:30 UTC are the same reading in New York, twice, as the clock goes back.
+    database.execute(
+        "CREATE TEMP TABLE twice AS FROM (VALUES (1, TIMESTAMP '2026-11-01 05:30:00', 2),"
+        " (2, TIMESTAMP '2026-11-01 06:30:00', 3)) t(id, moment, n)"
+    )
+    views = {
+        "twice": {
+            "table_name": "twice",
+            "dimensions": {
+                "id": {"primary_key": True},
+                "moment": {},
+                "each": {
+                    "sql": "${n}",
+                    "level_of_detail": {"aggregate_type": "sum", "fixed": ["twice.moment"]},
+                },
+                "n": {},
+            },
+        }
+    }
+    layer = replace(SHOP, the_views=views, types={"twice": {"moment": "TIMESTAMP"}})
+    by = asking(timezone="America/New_York")
+    asked = {"table": "twice", "fields": ["twice.id", "twice.each"]}
+    found = answered(database, asked, layer, by)
+    assert sorted((row["twice.id"], row["twice.each"]) for row in found) == [(1, 2), (2, 3)]
+
+
+def test_the_last_time_is_read_as_the_asker_reads_times(database: Any) -> None:
+    layer = changed(
+        SHOP,
+        "orders",
+        dimensions={"stored": {"sql": "${created_at}", "convert_tz": False}},
+        measures={
+            "last_at": {"sql": "${created_at}", "aggregate_type": "max"},
+            "last_stored": {"sql": "${stored}", "aggregate_type": "max"},
+        },
+    )
+    by = asking(timezone="America/New_York")
+    fields = ["orders.created_at", "orders.last_at", "orders.last_stored"]
+    asked: dict[str, Any] = {"table": "orders", "fields": fields}
+    evening, midnight = (
+        datetime.fromisoformat(each) for each in ("2026-02-28T19:00", "2026-03-01T00:00")
+    )
+    for name, side in (("orders.last_at", "2026-02-28"), ("orders.last_stored", "2026-03-01")):
+        since = {name: {"type": "date", "kind": "ON_OR_AFTER", "left_side": side}}
+        (row,) = answered(database, {**asked, "filters": since}, layer, by)
+        assert tuple(row.values()) == (evening, evening, midnight)
+
+
+def test_times_of_another_question_are_compared_as_they_are_stored(database: Any) -> None:
+    inner = {"table": "orders", "fields": ["orders.created_at"]}
+    asked = {
+        "table": "orders",
+        "fields": ["orders.count"],
+        "filters": {"orders.created_at": {"type": "query", "view_query": inner}},
+    }
+    by = asking(timezone="America/New_York")
+    assert answered(database, asked, by=by) == [{"orders.count": 3}]
+
+
+def test_of_rows_with_one_key_the_least_value_counts(database: Any) -> None:
+    once = {"sql": "${fee}", "aggregate_type": "sum_distinct_on"}
+    layer = changed(
+        SHOP, "orders", measures={"once": {**once, "custom_primary_key_sql": "${status}"}}
+    )
+    for order in ("ASC", "DESC"):
+        database.execute(
+            f"CREATE OR REPLACE TEMP TABLE orders AS FROM main.orders ORDER BY fee {order}"
+        )
+        views = {**layer.the_views, "orders": {**layer.the_views["orders"], "schema": "temp"}}
+        asked = {"table": "orders", "fields": ["orders.once"]}
+        assert answered(database, asked, replace(layer, the_views=views)) == [{"orders.once": 37}]
+    database.execute("DROP TABLE temp.orders")

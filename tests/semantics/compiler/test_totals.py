@@ -1,0 +1,79 @@
+"""Totals are of what is shown, and are what the question would give without the dimensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dragoman.semantics.answers.assembling import TOTAL_INDICATOR
+from dragoman.semantics.compiler.errors import PlanError
+from tests.semantics.compiler.test_questions import answered, database, topic
+
+__all__ = ["database"]
+EVERY = {"::total::": {"type": "aggregation"}}
+
+
+def more_than(measure: str, number: int) -> dict[str, Any]:
+    return {measure: {"type": "number", "kind": "GREATER_THAN", "values": [number]}}
+
+
+def totals(database: Any, question: dict[str, Any]) -> list[tuple[Any, ...]]:
+    found = answered(database, {"column_totals": EVERY, **question})
+    return [tuple(row.values())[:-1] for row in found if row[TOTAL_INDICATOR] is not None]
+
+
+@pytest.mark.parametrize("filters", [{}, more_than("orders.total", 6)])
+def test_an_average_at_a_grain_is_averaged_anew(database: Any, filters: Any) -> None:
+    # User 1 has an order that is paid and one that is open: 40 for one user, not 10 and 30.
+    asked = {"table": "orders", "fields": ["orders.status", "orders.mean_of_users"]}
+    wanted = (40 + 7) / 2 if filters else (40 + 5 + 7) / 3
+    assert totals(database, {**asked, "filters": filters}) == [(None, pytest.approx(wanted))]
+
+
+def test_groups_that_a_condition_leaves_out_are_in_no_total(database: Any) -> None:
+    above = {"filters": more_than("orders.total", 6)}
+    asked = {"table": "orders", "fields": ["orders.status", "orders.total", "orders.count"]}
+    assert totals(database, {**asked, **above}) == [(None, 47, 3)]
+    joined = topic("items", "users.city", "orders.total", "items.revenue")
+    assert totals(database, {**joined, **above}) == [(None, 40, 8)]
+    masked = {"table": "orders", "fields": ["orders.masked", "orders.total"]}
+    assert totals(database, {**masked, **above}) == [(None, 52)]
+    alone = {"table": "orders", "fields": ["orders.total"]}
+    assert answered(database, {**alone, "filters": more_than("orders.total", 52)}) == []
+    assert totals(database, {**alone, "filters": more_than("orders.total", 52)}) == []
+
+
+def test_limits_cut_the_totals_of_rows_and_columns(database: Any) -> None:
+    asked = {
+        "table": "orders",
+        "fields": ["orders.user_id", "orders.status", "orders.total"],
+        "pivots": ["orders.status"],
+        "row_totals": EVERY,
+        "limit": 1,
+        "column_limit": 1,
+    }
+    assert totals(database, asked) == [
+        (None, "open", 30, None),
+        (1, None, 40, None),
+        (None, None, 52, None),
+    ]
+
+
+def test_sql_by_hand_has_the_same_totals(database: Any) -> None:
+    from tests.semantics.compiler.handwritten.support import written
+
+    sql = (
+        "SELECT ${orders.status}, sum(${orders.fee}) AS s FROM ${orders} GROUP BY 1"
+        " HAVING sum(${orders.fee}) > 6"
+    )
+    (total,) = written(sql, column_totals=EVERY).totals
+    assert database.execute(total.sql).fetchall() == [(47,)]
+
+
+def test_an_aggregate_of_its_own_way_obeys_its_filters_or_is_refused(database: Any) -> None:
+    paid = {"orders.status": {"type": "string", "kind": "EQUALS", "values": ["paid"]}}
+    fields = ["orders.spread", "orders.regardless"]
+    with pytest.raises(PlanError, match="spread"):
+        answered(database, {"table": "orders", "fields": fields, "filters": paid})
+    assert answered(database, {"table": "orders", "fields": fields})[0]["orders.regardless"] == 4
