@@ -23,6 +23,7 @@ from dragoman import settings as configuration
 from dragoman.api.dispatch import Dispatcher
 from dragoman.api.ratelimit import Limit, limiter
 from dragoman.api.routing import Route, Router
+from dragoman.api.underway import UnderWay
 from dragoman.catalog import refresh as catalog_refresh
 from dragoman.catalog import routes as catalog_routes
 from dragoman.catalog import service as catalog_service
@@ -47,6 +48,7 @@ from dragoman.git import working as git_working
 from dragoman.house import House
 from dragoman.identity import attribute_routes, email_only_routes, key_routes, tokens
 from dragoman.identity import events as identity_events
+from dragoman.identity import service as identity
 from dragoman.identity.tokens import TokenDirectory
 from dragoman.jobs import Jobs
 from dragoman.models import branch_routes, object_routes, upkeep_routes, yaml_routes
@@ -69,6 +71,7 @@ from dragoman.settings import Settings
 from dragoman.signin import embed_routes, second_factor_routes
 from dragoman.signin import routes as signin_routes
 from dragoman.signin import service as signin
+from dragoman.signin.oauth import routes as oauth_routes
 from dragoman.signin.oidc import provider_routes as identity_provider_routes
 from dragoman.signin.oidc import routes as oidc_routes
 from dragoman.signin.sessions import SessionDirectory
@@ -104,6 +107,7 @@ RESOURCES = (
     second_factor_routes.ROUTES,
     embed_routes.ROUTES,
     oidc_routes.ROUTES,
+    oauth_routes.ROUTES,
     identity_provider_routes.ROUTES,
     attribute_routes.ROUTES,
     email_only_routes.ROUTES,
@@ -131,6 +135,7 @@ RULES.fetch = git_working.files_at
 # Every table with sealed secrets.
 SEALED = (secrets.SEALED, shelf.SEALED, personal.SEALED)
 FLUSH_SECONDS = 5.0
+SUSPENSION_SECONDS = 1.0
 SWEEP_SECONDS = 3600.0
 BLOCKING_THREADS = 32
 
@@ -213,7 +218,7 @@ class Application:
     def __init__(self, house: House, dispatcher: Dispatcher) -> None:
         self.house = house
         self._dispatcher = dispatcher
-        self._lifespan = Starlette(lifespan=partial(_lifespan, house))
+        self._lifespan = Starlette(lifespan=partial(_lifespan, house, dispatcher.under_way))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
@@ -238,7 +243,7 @@ def create_app(settings: Settings | None = None) -> Application:
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
+async def _lifespan(house: House, under_way: UnderWay, _app: Starlette) -> AsyncGenerator[None]:
     log.info("egress", policy=house.network.describe())
     with contextlib.suppress(StoreBusy):  # a locked store does not stop a start
         await house.store.write(partial(system_egress.note, policy=house.network))
@@ -252,13 +257,17 @@ async def _lifespan(house: House, _app: Starlette) -> AsyncGenerator[None]:
     gc.freeze()
     gc.enable()
     house.jobs.start(house)
-    keeper = asyncio.create_task(_keep_house(house))
+    keepers = [
+        asyncio.create_task(_keep_house(house)),
+        asyncio.create_task(_end_suspended(house, under_way)),
+    ]
     try:
         yield
     finally:
-        keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeper
+        for keeper in keepers:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
         await asyncio.to_thread(house.jobs.stop)
         # uvicorn gave running queries their time already; what still runs is cancelled now.
         await RUNNING.stop(house, 0)
@@ -270,6 +279,24 @@ def _is_orphan() -> bool:
     """Whether this is a worker whose supervisor was killed: it would hold the port for ever."""
     parent = multiprocessing.parent_process()
     return parent is not None and not parent.is_alive()
+
+
+async def _end_suspended(house: House, under_way: UnderWay) -> None:
+    """Break off what is under way for people who were suspended or deleted, by whatever process."""
+    while True:
+        await asyncio.sleep(SUSPENSION_SECONDS)
+        people = under_way.people() | run_routes.people()
+        if not people:
+            continue
+        try:
+            living = await house.store.read(partial(identity.living, user_ids=people))
+        except Exception as error:  # noqa: BLE001 - looked at again at the next turn
+            log.warning("cannot look for suspended people", error=type(error).__name__)
+            continue
+        gone = people - living
+        if gone:
+            run_routes.give_up(gone)
+            log.info("people were suspended", requests=under_way.end(gone))
 
 
 async def _keep_house(house: House) -> None:

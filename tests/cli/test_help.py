@@ -26,6 +26,8 @@ COMMANDS = [
     "user resume", "user invite", "user reset-password", "user reset-second-factor",
     "user attribute", "user grant",
     "role add", "connections list",
+    "provider apply", "provider list", "provider export", "provider secret", "provider check",
+    "provider remove",
     "connections test", "connections apply", "connections export", "keys list", "keys rotate",
     "keys drop-retired", "schema", "models validate",
 ]  # fmt: skip

@@ -12,8 +12,11 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from dragoman.access.principal import OPERATOR
 from dragoman.connections import dialling, sessions
 from dragoman.dialects.failures import Cause
+from dragoman.identity import service as identity
+from dragoman.identity import tokens
 from dragoman.queries import delivery, running
 from dragoman.queries.running import RUNNING
 from tests.queries.fakes import (
@@ -191,6 +194,31 @@ def test_a_client_that_leaves_while_rows_come_cancels(
     client.close()
     eventually(dialect.session.stopped.is_set)
     eventually(lambda: dialect.session.closes == 1)
+
+
+@pytest.mark.parametrize("script", [silent, trickle, endless])
+def test_who_is_suspended_gets_no_more_of_an_answer(
+    live: Live, play: Play, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = f"{script.__name__}@example.com"
+    user = live.server.user(email)
+    with live.server.unit() as unit:
+        key = tokens.issue(unit, OPERATOR, "organization", user, "made by who is suspended")[1]
+    dialect = play(script)
+    monkeypatch.setattr(live, "token", live.server.personal(email))
+    with live.raw() as client:
+        eventually(lambda: dialect.statements)
+        monkeypatch.setattr(live, "token", key.reveal())
+        with live.raw():
+            eventually(lambda: len(dialect.statements) == 2)
+            with live.server.unit() as unit:
+                identity.set_disabled(unit, OPERATOR, user, disabled=True)
+            eventually(dialect.sessions[0].stopped.is_set)
+            eventually(lambda: dialect.sessions[0].closes == 1)
+            told = b"".join(iter(lambda: client.recv(1 << 16), b""))
+            assert not told.endswith(b"0\r\n\r\n")  # it does not look whole
+            # The organization's keys go on, also of those who made them.
+            assert not dialect.sessions[1].stopped.is_set()
 
 
 def test_a_slow_client_stops_the_reading(live: Live, play: Play) -> None:

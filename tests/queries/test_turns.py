@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from dragoman.access.principal import OPERATOR
+from dragoman.identity import service as identity
 from dragoman.queries import executions
+from tests.queries.fakes import eventually
 from tests.queries.test_run import RUN, ask, lines, rows, schema_model_is_there
 from tests.support.clients import Client, assert_error
 from tests.support.server import Server, running_server, settings_for
@@ -87,6 +90,24 @@ def test_who_asks_much_does_not_hold_up_who_asks_little(
     assert gate.begun == [
         *("orders.order_id", "orders.customer_id", "orders.status", "orders.note"),
     ]
+
+
+def test_questions_of_who_is_suspended_end(server: Server, connection: str, gate: Gate) -> None:
+    leaver, other = server.member("leaver@example.com"), server.member("stays@example.com")
+    running = waiting(leaver, connection, "order_id")
+    queued, theirs = (waiting(each, connection, "status") for each in (leaver, other))
+    with server.unit() as unit:
+        user = identity.get_user(unit, "leaver@example.com")
+        identity.set_disabled(unit, OPERATOR, user, disabled=True)
+    eventually(lambda: user.id not in executions.EXECUTIONS.people())
+    gate.open(3)
+    # What two wait for goes on for the other.
+    assert answer(other, theirs)[1]["status"] == "COMPLETE"
+    with server.unit() as unit:
+        identity.set_disabled(unit, OPERATOR, user, disabled=False)
+    for job in (running, queued):
+        gone = leaver.get("/api/v1/query/wait", params={"job_ids": f'["{job}"]'})
+        assert_error(gone, 404)
 
 
 def test_one_that_is_given_up_while_it_waits_never_runs(

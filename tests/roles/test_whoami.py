@@ -66,6 +66,21 @@ def test_some_models(place: Place) -> None:
     assert_error(client.get(WHO, params={"modelId": "no"}), 400)
 
 
+def test_an_admins_key_on_some_connections_names_the_role_that_it_has_there(place: Place) -> None:
+    body = {
+        "type": "organization",
+        "name": "one connection",
+        "scope": {"connectionIds": [place.connection]},
+    }
+    made = place.root.post("/api/v1/api-keys", json=body)
+    assert made.status_code == 201, made.text
+    said = place.server.client(made.json()["token"]).get(WHO).json()
+    role = said["rolesByModel"][place.model]
+    assert (role["roleName"], role["baseRole"]) == ("CONNECTION_ADMIN", "CONNECTION_ADMIN")
+    assert "MANAGE" in role["permissions"]
+    assert said["orgRole"] == "MEMBER"
+
+
 def test_a_narrowed_token(place: Place) -> None:
     body = {
         "type": "organization",

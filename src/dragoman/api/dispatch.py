@@ -30,6 +30,7 @@ from dragoman.api.errors import (
 )
 from dragoman.api.ratelimit import Limit
 from dragoman.api.routing import Route, Router
+from dragoman.api.underway import UnderWay
 from dragoman.dialects.failures import DatabaseFailure
 from dragoman.house import House
 from dragoman.observability import metrics
@@ -66,9 +67,14 @@ class Dispatcher:
         self.requests = requests
         self.sessions = sessions
         self.forms = dict(forms or {})
+        self.under_way = UnderWay()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; never raises."""
+        """Answer one request; raises only what breaks an answer off."""
+        with self.under_way.watch():
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         request = Request(scope, receive)
         origin = Origin(_request_id(request), request.client.host[:64] if request.client else "")
@@ -83,6 +89,8 @@ class Dispatcher:
         try:
             return await self._handle(request, origin, visit)
         except asyncio.CancelledError:
+            if self.under_way.is_ended():
+                raise
             # uvicorn gives up waiting for us when it stops; the client is still there.
             failed: ApiError = Unavailable("The server is stopping.", headers={"Retry-After": "5"})
         except ApiError as error:
@@ -113,6 +121,7 @@ class Dispatcher:
         principal = ANONYMOUS
         if visit.route.permission is not Permission.PUBLIC:
             principal = visit.principal = await self._authenticate(request, visit.route, origin)
+            self.under_way.note(principal)
             limit = self.sessions if principal.is_session else self.requests
             await limit.check(principal.token_id or principal.name)
             if not admits(principal, visit.route.permission):

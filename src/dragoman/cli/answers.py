@@ -28,7 +28,7 @@ def from_options(dialect: str, settings: list[str], secrets: list[str]) -> dict[
         body[name] = converted(name, value)
     for text in secrets:
         name, source = _pair("--secret", text)
-        body[name] = _secret(name, source)
+        body[name] = secret(name, source)
     return body
 
 
@@ -148,7 +148,8 @@ def _ask_into(
         body[name] = value
 
 
-def _secret(name: str, source: str) -> Any:
+def secret(name: str, source: str) -> Any:
+    """A secret from where an option says: a reference, or the text. Raises `CommandError`."""
     if source.startswith(("env:", "file:")):
         return {"$secret": source}
     if source.startswith("@"):

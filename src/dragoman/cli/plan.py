@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +27,9 @@ class _Undo(Exception):
 
 def read(file: Path) -> list[Body]:
     """The bodies of a file, by name. Raises `CommandError` with every problem found."""
-    bodies = _parse(file)
+    entries = parse(file, "connections", "/api/v1/connections")
+    # As in the API, null means absent.
+    bodies = [{k: v for k, v in entry.items() if v is not None} for entry in entries]
     names = [str(body.get("name")) for body in bodies]
     problems = [f"{n!r} is there twice" for n in sorted({n for n in names if names.count(n) > 1})]
     problems += [problem for body in bodies for problem in _plain_secrets(body)]
@@ -42,15 +46,17 @@ def carry_out(house: House, bodies: list[Body], *, prune: bool, save: bool) -> l
 
     A dry run does the same work, so it finds the same errors.
     """
-    changes: list[Change] = []
-    try:
-        with house.store.begin(local.origin()) as unit:
-            changes = _all(house, unit, bodies, prune=prune)
-            if not save:
-                raise _Undo
-    except _Undo:
-        pass
-    return changes
+    with undone(house, save=save) as unit:
+        return _all(house, unit, bodies, prune=prune)
+
+
+@contextlib.contextmanager
+def undone(house: House, *, save: bool) -> Generator[UnitOfWork]:
+    """A unit of work whose changes are undone at the end, unless `save`."""
+    with contextlib.suppress(_Undo), house.store.begin(local.origin()) as unit:
+        yield unit
+        if not save:
+            raise _Undo
 
 
 def body_of(unit: UnitOfWork, connection: Connection) -> Body:
@@ -203,7 +209,9 @@ def _plain_secrets(body: Body) -> list[str]:
     ]
 
 
-def _parse(file: Path) -> list[Body]:
+def parse(file: Path, what: str, path: str) -> list[Body]:
+    """The entries of a YAML file, a list of them; `what` they are, and the `path` that takes their
+    like. Raises `CommandError`."""
     import yaml
 
     try:
@@ -216,10 +224,9 @@ def _parse(file: Path) -> list[Body]:
         where = f", line {mark.line + 1}" if mark else ""
         raise CommandError(f"{file}{where}: not YAML.", code=Exit.REFUSED) from None
     if isinstance(parsed, dict):
-        parsed = cast("Body", parsed).get("connections")
+        parsed = cast("Body", parsed).get(what.rpartition(" ")[2])
     entries = cast("list[Any]", parsed) if isinstance(parsed, list) else None
     if entries is None or not all(isinstance(entry, dict) for entry in entries):
-        fix = "Each entry is a body of `POST /api/v1/connections`."
-        raise CommandError(f"{file}: a list of connections is expected.", fix, Exit.REFUSED)
-    # As in the API, null means absent.
-    return [{k: v for k, v in entry.items() if v is not None} for entry in entries]
+        fix = f"Each entry is a body of `POST {path}`."
+        raise CommandError(f"{file}: a list of {what} is expected.", fix, Exit.REFUSED)
+    return entries

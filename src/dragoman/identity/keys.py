@@ -101,6 +101,8 @@ def rotate(unit: UnitOfWork, principal: Principal, token_id: str, hours: int) ->
     """A new secret for a token. Raises `Forbidden` for somebody else's personal token, whose
     secret would let the caller be that person; `Conflict`, `NotFound`."""
     found = _row(unit, principal, token_id)
+    if found.kind == "mcp":
+        raise BadRequest("Bad Request: the application renews its token itself")
     if found.id != principal.token_id:
         if principal.scope is not None:
             raise Forbidden("Forbidden: a narrowed token rotates only itself")
@@ -131,6 +133,7 @@ def _leave_room(unit: UnitOfWork, user_id: str, most: int) -> None:
     unit.db.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
     live = or_(table.c.expires_at.is_(None), table.c.expires_at > unit.now)
     mine = (table.c.user_id == user_id) & table.c.revoked_at.is_(None) & live
+    mine &= table.c.kind == PrincipalKind.PERSONAL.value
     count = unit.db.execute(select(func.count()).select_from(table).where(mine)).scalar_one()
     if 0 < most <= count:
         raise Conflict(f"You have {count} personal tokens, the most there may be: revoke one first")

@@ -95,6 +95,9 @@ from dragoman.identity.tables import (
     tokens,
     users,
 )
+from dragoman.identity.tokens import end as end_token
+from dragoman.identity.tokens import issue as issue_token
+from dragoman.identity.tokens import renew as renew_token
 from dragoman.identity.users import (
     Kind,
     Provided,
@@ -107,6 +110,7 @@ from dragoman.identity.users import (
     get_of_kind,
     get_user,
     list_users,
+    living,
     profile_of,
     user_of,
 )
@@ -151,6 +155,7 @@ __all__ = [
     "delete_group",
     "delete_user",
     "email_only_page",
+    "end_token",
     "ensure_embed_user",
     "find_group",
     "find_role",
@@ -170,16 +175,19 @@ __all__ = [
     "group_of",
     "groups_of",
     "holders_of",
+    "issue_token",
     "list_attributes",
     "list_custom_roles",
     "list_groups",
     "list_users",
+    "living",
     "members_of",
     "own_values",
     "profile_of",
     "redefine",
     "remove_attribute",
     "rename_group",
+    "renew_token",
     "rights_named",
     "rights_on",
     "role_name",

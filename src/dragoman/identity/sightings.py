@@ -31,6 +31,12 @@ _MOST_KNOWN = 20_000
 _Pair = tuple[str, str]
 
 
+def acts_as(kind: str) -> PrincipalKind:
+    """What a token of this kind acts as: an application's as its person's own."""
+    organization = kind == PrincipalKind.ORGANIZATION.value
+    return PrincipalKind.ORGANIZATION if organization else PrincipalKind.PERSONAL
+
+
 @dataclass(slots=True)
 class _Attempts:
     """Attempts with one token that is not good. `due`: when the next row may be written."""
@@ -188,4 +194,4 @@ def _refusal(unit: UnitOfWork, digest: bytes) -> tuple[Principal, str] | None:
     reason = next((reason for reason, holds in reasons.items() if holds), None)
     if reason is None:
         return None
-    return Principal(PrincipalKind(kind), email or name, token_id, user_id), reason
+    return Principal(acts_as(kind), email or name, token_id, user_id), reason

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
@@ -14,14 +15,16 @@ from dragoman.access.principal import Principal, PrincipalKind
 from dragoman.access.scope import Scope
 from dragoman.api.errors import BadRequest, Conflict, NotFound
 from dragoman.identity import tokenformat
-from dragoman.identity.service import User
-from dragoman.identity.sightings import Sightings
+from dragoman.identity.sightings import Sightings, acts_as
 from dragoman.identity.tables import tokens, users
+from dragoman.identity.users import User
 from dragoman.secret import SecretStr
 from dragoman.store import Origin, Store, UnitOfWork
 from dragoman.store.moments import Moments
 from dragoman.store.prepared import Prepared
 
+Kind = Literal["organization", "personal", "mcp"]
+"""`mcp`: what a person gave to an application of theirs; it acts as a personal token does."""
 LONGEST_OVERLAP = 7 * 24
 USUAL_OVERLAP = 24
 
@@ -48,7 +51,7 @@ class Token(msgspec.Struct, rename="camel"):
 def issue(
     unit: UnitOfWork,
     actor: Principal,
-    kind: tokenformat.TokenKind,
+    kind: Kind,
     user: User | None,
     name: str,
     expires: datetime | None = None,
@@ -59,17 +62,17 @@ def issue(
     `user` owns a personal token and makes an organization key, which takes its attributes.
     Raises `BadRequest` when a personal token names no user, or the end is past.
     """
-    if kind == "personal" and user is None:
+    if kind != "organization" and user is None:
         raise BadRequest("Bad Request: a personal token belongs to a user")
     if expires is not None and expires <= unit.moment:
         raise BadRequest("Bad Request: the token would expire in the past")
-    token_id, secret = str(uuid.uuid4()), tokenformat.generate(kind)
+    token_id, secret = str(uuid.uuid4()), _generate(kind)
     row = {
         "id": token_id,
         "kind": kind,
         "name": name,
         "hint": tokenformat.hint(secret),
-        "user_id" if kind == "personal" else "maker_id": user.id if user else None,
+        "maker_id" if kind == "organization" else "user_id": user.id if user else None,
         "scope": msgspec.json.encode(scope).decode() if scope else None,
         "created_at": unit.now,
         "expires_at": clock.wire(expires) if expires else None,
@@ -96,7 +99,7 @@ def rotate(
         raise NotFound(f"No token {token_id[:80]}")
     if found.expires_at is not None and found.expires_at <= unit.now:
         raise Conflict("The token has expired: make another")
-    secret = tokenformat.generate(found.kind)
+    secret = _generate(found.kind)
     until = clock.wire(unit.moment + timedelta(hours=hours)) if hours else None
     values = {
         "digest": tokenformat.digest(secret),
@@ -108,6 +111,24 @@ def rotate(
     before, after = {"hint": found.hint}, {"hint": values["hint"], "previous_until": until}
     audit.record(unit, actor, "token.rotate", ("token", token_id), before, after)
     return secret
+
+
+def renew(unit: UnitOfWork, actor: Principal, token_id: str, expires: datetime) -> SecretStr:
+    """Another secret and another end for a token, which may have expired; the secret that it had is
+    good no longer. Raises `NotFound` for one that was revoked."""
+    secret = _generate("mcp")
+    values = {"digest": tokenformat.digest(secret), "hint": tokenformat.hint(secret)}
+    live = update(tokens).where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
+    renewed = live.values({**values, "expires_at": clock.wire(expires)})
+    if unit.db.execute(renewed).rowcount == 0:
+        raise NotFound(f"No token {token_id[:80]}")
+    after = {"hint": values["hint"], "expires_at": clock.wire(expires)}
+    audit.record(unit, actor, "token.renew", ("token", token_id), after=after)
+    return secret
+
+
+def _generate(kind: Kind) -> SecretStr:
+    return tokenformat.generate("organization" if kind == "organization" else "personal")
 
 
 _ROTATED = select(tokens.c.kind, tokens.c.digest, tokens.c.hint, tokens.c.expires_at)
@@ -127,6 +148,12 @@ def revoke(unit: UnitOfWork, actor: Principal, token_id: str) -> None:
     if unit.db.execute(ended.values(revoked_at=unit.now)).rowcount == 0:
         raise NotFound(f"No token {token_id[:80]}")
     audit.record(unit, actor, "token.revoke", ("token", token_id))
+
+
+def end(unit: UnitOfWork, actor: Principal, token_id: str) -> None:
+    """As `revoke`; one that has ended already is left alone."""
+    with contextlib.suppress(NotFound):
+        revoke(unit, actor, token_id)
 
 
 def forget(unit: UnitOfWork, days: int) -> int:
@@ -215,7 +242,7 @@ class TokenDirectory:
         if row is None:
             return None
         token_id, kind, token_name, user_id, email, is_admin, scope = row
-        if kind == PrincipalKind.ORGANIZATION.value:
+        if acts_as(kind) is PrincipalKind.ORGANIZATION:
             found = Principal(PrincipalKind.ORGANIZATION, token_name, token_id, user_id, True)
         else:
             found = Principal(PrincipalKind.PERSONAL, email, token_id, user_id, bool(is_admin))

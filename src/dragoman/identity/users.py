@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -186,6 +186,12 @@ def user_of(unit: UnitOfWork, user_id: str | None) -> User | None:
         return None
     row = unit.db.execute(_USERS.where(users.c.id == user_id)).first()
     return user_from(row) if row else None
+
+
+def living(unit: UnitOfWork, user_ids: Collection[str]) -> set[str]:
+    """Those of the ids whose users are there, and not suspended."""
+    mine = users.c.id.in_(user_ids) & users.c.disabled_at.is_(None)
+    return set(unit.db.execute(select(users.c.id).where(mine)).scalars())
 
 
 def get_user(unit: UnitOfWork, email: str) -> User:

@@ -73,13 +73,14 @@ class Wanted:
 
 @dataclass(slots=True)
 class Job:
-    """One client's wait. `owner`: who may ask for it."""
+    """One client's wait. `owner`: who may ask for it; `person`: by the id of a user."""
 
     id: str
     owner: str
     execution: Execution
     planned: Planned
     body: Mapping[str, Any]
+    person: bool = False
     result_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -104,7 +105,7 @@ class Executions:
             if execution is None:
                 self._check(house, owner)
                 execution = self._queue_up(house, owner, destination, wanted)
-            job = self._job(execution, owner, wanted)
+            job = self._job(execution, principal, wanted)
             self._begin_ready()
             return job
 
@@ -116,7 +117,7 @@ class Executions:
         execution.ended_at = time.monotonic()
         with self._lock:
             self._forget_old()
-            return self._job(execution, owner_of(principal), wanted)
+            return self._job(execution, principal, wanted)
 
     def find(self, principal: Principal, job_id: str) -> Job | None:
         """A job of the principal's own; None for others' and for one that was forgotten."""
@@ -138,6 +139,18 @@ class Executions:
                 alone = False
         if alone:
             job.execution.cancel()
+
+    def people(self) -> set[str]:
+        """The ids of whoever has questions here."""
+        with self._lock:
+            return {job.owner for job in self._jobs.values() if job.person}
+
+    def give_up(self, user_ids: set[str]) -> None:
+        """Leave all jobs of these people."""
+        with self._lock:
+            theirs = [job for job in self._jobs.values() if job.person and job.owner in user_ids]
+        for job in theirs:
+            self.leave(job)
 
     def close(self) -> None:
         """Cancel everything and delete the results."""
@@ -235,8 +248,15 @@ class Executions:
         if unwanted:
             self._remove(execution)
 
-    def _job(self, execution: Execution, owner: str, wanted: Wanted) -> Job:
-        job = Job(str(uuid.uuid4()), owner, execution, wanted.planned, wanted.body)
+    def _job(self, execution: Execution, principal: Principal, wanted: Wanted) -> Job:
+        job = Job(
+            str(uuid.uuid4()),
+            owner_of(principal),
+            execution,
+            wanted.planned,
+            wanted.body,
+            person=principal.is_person,
+        )
         self._jobs[job.id] = job
         execution.jobs.add(job.id)
         return job

@@ -6,7 +6,7 @@ The compiler comes with the first question: a start must not pay for it.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
@@ -15,6 +15,9 @@ from dragoman.api.call import Call
 from dragoman.api.routing import Case, Parameter, Route
 from dragoman.queries.formats import FORMATS
 from dragoman.queries.kinds import CACHE_MODES, LINES, RESULT_TYPES, SPREADSHEET
+
+if TYPE_CHECKING:
+    from dragoman.queries.executions import Executions
 
 TAG = "Query"
 
@@ -42,9 +45,28 @@ async def cancel(call: Call) -> Response:
 
 def close() -> None:
     """End what questions left running, where there were any."""
-    executions = sys.modules.get("dragoman.queries.executions")
+    executions = _executions()
     if executions is not None:
-        executions.EXECUTIONS.close()
+        executions.close()
+
+
+def people() -> set[str]:
+    """The ids of whoever has questions here, running or answered."""
+    executions = _executions()
+    return set() if executions is None else executions.people()
+
+
+def give_up(user_ids: set[str]) -> None:
+    """End the questions of these people."""
+    executions = _executions()
+    if executions is not None:
+        executions.give_up(user_ids)
+
+
+def _executions() -> Executions | None:
+    """None before the first question: nothing of it is imported until then."""
+    module = sys.modules.get("dragoman.queries.executions")
+    return None if module is None else module.EXECUTIONS
 
 
 _BODY: dict[str, Any] = {

@@ -53,6 +53,11 @@ def entity_group(entity: str) -> str:
     return ENTITY_GROUP + hashlib.sha256(entity.encode()).hexdigest()[:24]
 
 
+def is_entity_group(name: str) -> bool:
+    """Whether the group is that of an entity of an embedding application."""
+    return name.casefold().startswith(ENTITY_GROUP)
+
+
 def set_roles(
     unit: UnitOfWork,
     actor: Principal,

@@ -1,4 +1,5 @@
-"""The page to sign in on: three files of ours, nothing from another host, no script in the page."""
+"""The pages to sign in on and to let applications in on: files of ours, nothing from another host,
+no script in a page."""
 
 from __future__ import annotations
 
@@ -10,13 +11,17 @@ POLICY = (
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 _FILES = Path(__file__).with_name("static")
-_SHIPPED = {"signin.css": "text/css", "signin.js": "text/javascript"}
+_SHIPPED = {
+    "signin.css": "text/css",
+    "signin.js": "text/javascript",
+    "authorize.js": "text/javascript",
+}
 
 
 @functools.cache
-def html() -> str:
-    """The page itself."""
-    return (_FILES / "signin.html").read_text("utf-8")
+def html(name: str = "signin") -> str:
+    """A page itself."""
+    return (_FILES / f"{name}.html").read_text("utf-8")
 
 
 def asset(name: str) -> tuple[bytes, str] | None:

@@ -18,7 +18,8 @@ from dragoman.signin import entering, links, page, sending, sessions
 from dragoman.signin.browsers import visitor, with_cookie
 from dragoman.signin.entering import Entry
 from dragoman.signin.oidc import entering as leaving
-from dragoman.signin.oidc import providers
+from dragoman.signin.oidc import hints, providers
+from dragoman.signin.oidc.hints import Hint
 from dragoman.signin.oidc.schemas import Button, SignedOut
 from dragoman.signin.schemas import (
     ByLink,
@@ -52,13 +53,14 @@ async def who(call: Call) -> Response:
 async def sign_out(call: Call) -> Response:
     principal = visitor(call)
 
-    def work(unit: UnitOfWork) -> str | None:
-        provider_id = sessions.provider_of(unit, principal)
-        sessions.end(unit, principal, principal.token_id or "")
-        return provider_id
+    def work(unit: UnitOfWork) -> tuple[str | None, Hint | None]:
+        session_id = principal.token_id or ""
+        provider_id, hint = sessions.provider_of(unit, principal), hints.take(unit, session_id)
+        sessions.end(unit, principal, session_id)
+        return provider_id, hint
 
-    provider_id = await call.write(work)
-    url = await leaving.sign_out_url(call.house, provider_id) if provider_id else None
+    provider_id, hint = await call.write(work)
+    url = await leaving.sign_out_url(call.house, provider_id, hint) if provider_id else None
     response = answer(SignedOut(sign_out_url=url))
     secure = cookies.is_secure(call.request, call.house.settings)
     cookies.take_back(response, secure=secure)

@@ -21,7 +21,15 @@ from dragoman.identity.service import Kind, User
 from dragoman.secret import SecretStr
 from dragoman.settings import Settings
 from dragoman.signin import throttle, totp
-from dragoman.signin.tables import embed_nonces, embed_pending, links, sessions, used_answers
+from dragoman.signin.oidc import hints
+from dragoman.signin.tables import (
+    embed_nonces,
+    embed_pending,
+    grants,
+    links,
+    sessions,
+    used_answers,
+)
 from dragoman.store import Origin, Store, UnitOfWork
 from dragoman.store.moments import Moments
 from dragoman.store.prepared import Prepared
@@ -198,6 +206,8 @@ def tidy(unit: UnitOfWork, settings: Settings) -> None:
     unit.db.execute(delete(embed_pending).where(embed_pending.c.expires_at <= unit.now))
     unit.db.execute(delete(embed_nonces).where(embed_nonces.c.expires_at <= unit.now))
     unit.db.execute(delete(used_answers).where(used_answers.c.expires_at <= unit.now))
+    hints.tidy(unit)
+    unit.db.execute(delete(grants).where(grants.c.ends_at <= unit.now))
     throttle.forget(unit)
 
 

@@ -112,6 +112,25 @@ subjects = Table(
     Column("seen_at", Time, nullable=False),
 )
 
+# What people gave to applications. A code has no `token_id` before it is used. `former_digest`: of
+# the refresh token before the present one.
+grants = Table(
+    "signin_grants",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey(_USER, ondelete="CASCADE"), nullable=False, index=True),
+    Column("application", String(40), nullable=False),
+    Column("redirect_uri", String(200), nullable=False),
+    Column("challenge", String(43), nullable=False),
+    Column("code_digest", LargeBinary(32), nullable=False, unique=True),
+    Column("code_until", Time, nullable=False),
+    Column("token_id", Id, ForeignKey("tokens.id", ondelete="CASCADE"), index=True),
+    Column("refresh_digest", LargeBinary(32), unique=True),
+    Column("former_digest", LargeBinary(32), unique=True),
+    Column("refreshed_at", Time),
+    Column("ends_at", Time, nullable=False, index=True),
+)
+
 # Answers of providers, and their logout tokens, that were used.
 used_answers = Table(
     "signin_used_answers",

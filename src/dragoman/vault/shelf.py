@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, String, Table, Text, delete, insert, select
+from sqlalchemy import Column, Select, String, Table, Text, delete, insert, select
 
 from dragoman.store.metadata import Time, metadata
 from dragoman.vault.context import Context
@@ -60,3 +60,9 @@ def remove(unit: UnitOfWork, resource: str, resource_id: str, name: str | None =
     if name is not None:
         mine &= table.c.property == name
     unit.db.execute(delete(table).where(mine))
+
+
+def sweep(unit: UnitOfWork, resource: str, living: Select[tuple[str]]) -> None:
+    """Delete the secrets of those resources of a kind that are not among the `living` ids."""
+    gone = (table.c.resource == resource) & table.c.resource_id.not_in(living)
+    unit.db.execute(delete(table).where(gone))

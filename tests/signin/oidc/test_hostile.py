@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +17,13 @@ from joserfc.jwk import RSAKey
 
 from dragoman import clock
 from dragoman.signin.oidc import discovery
+from dragoman.signin.oidc.refusals import Refused
 from tests.signin.oidc.conftest import add, enter, reasons, refused, start
 from tests.support.browser import SESSION, Browser
 from tests.support.clients import assert_error
 from tests.support.identity_provider import Provider, elliptic_key, running_provider
-from tests.support.server import Server
+from tests.support.patience import SLOW_MACHINE
+from tests.support.server import Server, running_server, settings_for
 
 
 def _unsigned(provider: Provider, claims: dict[str, Any]) -> str:
@@ -211,6 +215,43 @@ def test_places_that_are_not_dialled(
     for name, value in bend.items():
         setattr(provider, name, value)
     assert refused(enter(Browser(here), provider)) == "provider_unreachable"
+
+
+def test_a_provider_that_is_away_is_asked_now_and_then_only(
+    here: Server, provider: Provider
+) -> None:
+    now = [1000.0]
+    directory = discovery.Directory(lambda: now[0])
+    network, issuer = here.house.network, provider.issuer
+    provider.bodies[_WELL_KNOWN] = b"out of order"
+
+    def ask() -> None:
+        with pytest.raises(Refused, match="no JSON object"):
+            directory.document(network, issuer)
+
+    visitors = [threading.Thread(target=ask) for _ in range(8)]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join(SLOW_MACHINE * 10)
+    assert provider.asked.count(_WELL_KNOWN) == 1
+    del provider.bodies[_WELL_KNOWN]
+    ask()
+    now[0] += discovery.FAILED_SECONDS
+    assert directory.document(network, issuer).issuer == issuer
+    assert provider.asked.count(_WELL_KNOWN) == 2
+
+
+def test_nobody_fills_the_audit_by_asking_for_providers_that_are_not_there(
+    tmp_path: Path,
+) -> None:
+    settings = settings_for(tmp_path / "home", login_failures_per_minute=5)
+    with running_server(settings) as server:
+        browser = Browser(server)
+        answers = [browser.get("/signin/oidc/nobody/callback").status_code for _ in range(8)]
+        answers += [server.http.post("/signin/oidc/nobody/logout").status_code]
+        assert answers == [303] * 5 + [429] * 4
+        assert len(reasons(server)) == 5
 
 
 def test_keys_are_fetched_anew_when_they_rotate_and_not_too_often(

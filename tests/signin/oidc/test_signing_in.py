@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import uuid
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,6 +12,8 @@ import pytest
 
 from dragoman.access.principal import OPERATOR
 from dragoman.identity import service as identity
+from dragoman.signin import sessions
+from dragoman.signin.embed_rights import entity_group
 from tests.signin.conftest import account
 from tests.signin.oidc.conftest import PROVIDERS, add, enter, reasons, refused, start
 from tests.support.browser import SESSION, Browser
@@ -108,6 +113,12 @@ def test_an_account_is_taken_over_only_by_a_domain_of_the_provider(
         ({}, {"createUsers": False}, "no_account"),
         ({}, {"acrValues": ["mfa"]}, "second_factor"),
         ({"acr": "mfa"}, {"acrValues": ["mfa"]}, ""),
+        # email_verified speaks of the claim email only.
+        ({"upn": "bob@example.com"}, {"emailClaim": "upn"}, "email_not_verified"),
+        ({"upn": "ann@example.com"}, {"emailClaim": "upn"}, ""),
+        ({"upn": "bob@example.com"}, {"emailClaim": "upn", "trustEmail": True}, ""),
+        # The sign of Kelvin is a k in lower case.
+        ({"email": "fran\u212a@example.com"}, {}, "mapping"),
     ],
 )  # fmt: skip
 def test_who_is_let_in(
@@ -148,6 +159,14 @@ def test_claims_that_the_token_lacks_are_asked_for(here: Server, provider: Provi
     provider.userinfo["sub"] = "u-2"
     assert refused(enter(Browser(here), provider)) == "answer_invalid"
     assert "userinfo" in reasons(here)[-1]
+    # Userinfo vouches for its own address, not for another one in the ID token.
+    provider.person = {"sub": "u-1", "email": "boss@example.com"}
+    provider.userinfo["sub"] = "u-1"
+    assert refused(enter(Browser(here), provider)) == "email_not_verified"
+    # Whose address cannot be told is of none of the domains, also when they were here before.
+    provider.person = {"sub": "u-1"}
+    provider.userinfo = {"sub": "u-1"}
+    assert refused(enter(Browser(here), provider)) == "no_email"
 
 
 def groups(server: Server) -> list[str]:
@@ -186,6 +205,24 @@ def test_groups_are_added_or_are_exactly_those(server: Server, provider: Provide
     del provider.person["_claim_names"]
     enter(Browser(server), provider, "all")
     assert groups(server) == []
+
+
+def test_groups_of_embedding_are_no_matter_of_a_provider(
+    server: Server, provider: Provider
+) -> None:
+    name = entity_group("acme")
+    with server.unit() as unit:
+        entity = identity.create_group(unit, OPERATOR, name)
+    add(server, provider, groupsClaim="groups", groupsMode="exact")
+    provider.person["groups"] = [name.upper(), name]
+    enter(Browser(server), provider)
+    assert groups(server) == []
+    with server.unit() as unit:
+        user = identity.get_user(unit, "ann@example.com")
+        identity.change_members(unit, OPERATOR, entity, add=[user.id])
+    provider.person["groups"] = []
+    enter(Browser(server), provider)
+    assert groups(server) == [name]
 
 
 def test_claims_become_attributes_of_their_type(server: Server, provider: Provider) -> None:
@@ -232,6 +269,30 @@ def test_signing_out_ends_the_providers_session_as_well(here: Server, provider: 
     assert_error(browser.get(SESSION), 401)
 
 
+def test_an_id_token_is_kept_for_signing_out_where_the_provider_wants_it(
+    server: Server, provider: Provider
+) -> None:
+    add(server, provider, keepIdToken=True)
+    browser, other = Browser(server), Browser(server)
+    enter(browser, provider)
+    enter(other, provider)
+    kept = "SELECT resource_id, value FROM sealed_secrets WHERE resource = 'session'"
+    assert len(server.sql(kept)) == 2
+    assert "eyJ" not in str(server.sql(kept))
+    browser.csrf = browser.get(SESSION).json()["csrfToken"]
+    query = parse_qs(urlsplit(browser.delete(SESSION).json()["signOutUrl"]).query)
+    [header, body, _] = query["id_token_hint"][0].split(".")
+    assert json.loads(base64.urlsafe_b64decode(body + "=="))["sub"] == "u-1"
+    assert header.startswith("eyJ")
+    assert len(server.sql(kept)) == 1
+    # The other session ends in another way: its token goes with the next tidying.
+    with server.unit() as unit:
+        user = identity.get_user(unit, "ann@example.com")
+        identity.set_disabled(unit, OPERATOR, user, disabled=True)
+        sessions.tidy(unit, server.house.settings)
+    assert server.sql(kept) == []
+
+
 def test_the_provider_ends_sessions(server: Server, provider: Provider) -> None:
     add(server, provider)
     browsers = []
@@ -243,14 +304,26 @@ def test_the_provider_ends_sessions(server: Server, provider: Provider) -> None:
     claims = {**provider.claims(), "events": event}
 
     def tell(**changed: Any) -> int:
-        sent = {name: value for name, value in {**claims, **changed}.items() if value is not None}
+        said = {**claims, "jti": str(uuid.uuid4()), **changed}
+        sent = {name: value for name, value in said.items() if value is not None}
         form = {"logout_token": provider.signed(sent)}
         return server.http.post("/signin/oidc/own/logout", data=form).status_code
 
     assert tell(events={}) == tell(nonce="n") == tell(aud="another") == tell(iat=1) == 400
-    assert tell(sub=None, sid=None) == 400
+    assert tell(sub=None, sid=None) == tell(sub="", sid=None) == tell(sub=7, sid="s-1") == 400
+    assert tell(sid={}) == tell(sid="") == tell(jti=None) == 400
+    crowd = "&".join(f"f{number}=" for number in range(30))
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = server.http.post("/signin/oidc/own/logout", content=crowd, headers=form)
+    assert answer.status_code == 400
+    refusals = server.root.get("/api/v1/audit-log", params={"action": "session.refuse_end"}).json()
+    details = [row["after"]["detail"] for row in refusals["records"]]
+    assert len(details) == 10
+    assert "the logout token is too old" in details
+    assert "the logout token names nobody" in details
     assert [browser.get(SESSION).status_code for browser in browsers] == [200, 200]
-    assert tell(sid="s-1") == 200
+    assert tell(sid="s-1", jti="once") == 200
+    assert tell(sid="s-2", jti="once") == 400
     assert [browser.get(SESSION).status_code for browser in browsers] == [401, 200]
     assert tell(sub="somebody else", sid=None) == 200
     assert browsers[1].get(SESSION).status_code == 200

@@ -9,6 +9,7 @@ gave to this provider, and no other subject of this issuer has that account.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from dragoman.api.errors import BadRequest, Conflict
 from dragoman.identity import service as identity
 from dragoman.identity.service import Provided, User
 from dragoman.signin import service
+from dragoman.signin.embed_rights import is_entity_group
 from dragoman.signin.oidc.idtokens import subject_of
 from dragoman.signin.oidc.providers import Provider
 from dragoman.signin.oidc.refusals import Reason, Refused
@@ -122,7 +124,7 @@ def _known(unit: UnitOfWork, issuer: str, subject: str) -> User | None:
 def _first(unit: UnitOfWork, settings: ProviderSettings, said: Told) -> User:
     """The account of somebody who was never here through this issuer."""
     if said.email is None:
-        raise Refused(Reason.NO_EMAIL, f"no address in the claim {settings.email_claim}")
+        raise _no_email(settings)
     user = identity.find_user(unit, said.email)
     if user is None:
         user = _made(unit, settings, said, said.email)
@@ -162,13 +164,28 @@ def _email(claims: Claims, settings: ProviderSettings) -> str | None:
     """An address that the provider vouches for. Raises `Refused` for any other."""
     value = claim(claims, settings.email_claim)
     if not isinstance(value, str) or not value.strip():
+        if settings.email_domains:
+            raise _no_email(settings)
         return None
     email = value.strip().lower()
-    if not settings.trust_email and claims.get("email_verified") not in (True, "true"):
+    # Letters that become others in lower case (the sign of Kelvin, a k) would be another's address.
+    if unicodedata.normalize("NFKC", value) != value:
+        raise Refused(Reason.MAPPING, "the address has characters that stand for others")
+    if not settings.trust_email and not _vouched(claims, value):
         raise Refused(Reason.NOT_VERIFIED, "the provider does not say that the address is verified")
     if settings.email_domains and email.rpartition("@")[2] not in settings.email_domains:
         raise Refused(Reason.DOMAIN, "the address is of no domain in emailDomains")
     return email
+
+
+def _vouched(claims: Claims, email: str) -> bool:
+    """`email_verified` speaks of the claim `email`, and of no other that an address is read from
+    (OpenID Connect Core 1.0, section 5.1)."""
+    return claims.get("email") == email and claims.get("email_verified") in (True, "true")
+
+
+def _no_email(settings: ProviderSettings) -> Refused:
+    return Refused(Reason.NO_EMAIL, f"no address in the claim {settings.email_claim}")
 
 
 def _check_factor(claims: Claims, settings: ProviderSettings) -> None:
@@ -199,10 +216,12 @@ def _set_groups(
     user: User,
     names: tuple[str, ...],
 ) -> None:
-    """Groups that are not there are passed over: a provider makes none."""
+    """Groups that are not there are passed over: a provider makes none. Those of embedding are an
+    application's matter."""
     chosen = settings.group_names
     wanted_names = {chosen.get(name) if chosen else name for name in names}
-    known = {group.name.casefold(): group for group in identity.list_groups(unit)}
+    every = (group for group in identity.list_groups(unit) if not is_entity_group(group.name))
+    known = {group.name.casefold(): group for group in every}
     found = (known.get(name.strip().casefold()) for name in wanted_names if name)
     wanted = {group.id: group for group in found if group is not None}
     there = {group.id: group for group in identity.groups_of(unit, user.id)}
@@ -213,7 +232,8 @@ def _set_groups(
         return
     governed = {name.strip().casefold() for name in chosen.values()}
     for group_id, group in there.items():
-        if group_id not in wanted and (not chosen or group.name.casefold() in governed):
+        name = group.name.casefold()
+        if name in known and group_id not in wanted and (not chosen or name in governed):
             identity.change_members(unit, actor, group, remove=[user.id])
 
 

@@ -1,5 +1,8 @@
 """What a provider says of itself, and its keys: fetched when needed, kept for a while.
 
+Of many who ask at once, one asks the provider; that it failed is remembered for `FAILED_SECONDS`:
+a provider that hangs takes no thread for each visitor.
+
 Source: OpenID Connect Discovery 1.0; RFC 8414; RFC 7517. An unknown key id means that the keys may
 have been rotated: they are fetched again, at most once in `AGAIN_SECONDS` whoever asks.
 """
@@ -10,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from dragoman.dialects.network import Network
 from dragoman.signin.oidc import fetching
@@ -18,10 +21,12 @@ from dragoman.signin.oidc.refusals import Reason, Refused
 
 KEEP_SECONDS = 3600.0
 AGAIN_SECONDS = 60.0
+FAILED_SECONDS = 5.0
 _MOST = 64  # providers that are remembered
 _MAX_KEYS = 100
 WELL_KNOWN = "/.well-known/openid-configuration"
 Key = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,12 @@ class Document:
 
 @dataclass(slots=True)
 class _Entry:
-    document: Document
-    at: float
+    document: Document | None = None
+    at: float = 0.0
     keys: list[Key] | None = None
     keys_at: float = 0.0
+    failure: Refused | None = None
+    failed_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -53,36 +60,54 @@ class Directory:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
+        self._lock = threading.Lock()
 
     def document(self, network: Network, issuer: str) -> Document:
         """What the issuer says of itself. Raises `Refused`."""
-        return self._entry(network, issuer).document
+        entry = self._entry(issuer)
+        with entry.lock:
+            return self._document(network, issuer, entry)
 
     def keys(self, network: Network, issuer: str, key_id: str | None) -> list[Key]:
         """The issuer's keys, fetched again where none has that id. Raises `Refused`."""
-        entry = self._entry(network, issuer)
+        entry = self._entry(issuer)
         with entry.lock:
+            document = self._document(network, issuer, entry)
             age = self._clock() - entry.keys_at
             known = entry.keys is not None and (
                 key_id is None or any(key.get("kid") == key_id for key in entry.keys)
             )
             if entry.keys is None or age > KEEP_SECONDS or (not known and age > AGAIN_SECONDS):
-                entry.keys = _keys(network, entry.document.keys)
+                entry.keys = self._ask(entry, lambda: _keys(network, document.keys))
                 entry.keys_at = self._clock()
             return entry.keys
 
     def forget(self, issuer: str) -> None:
         """Ask anew next time."""
-        self._entries.pop(issuer, None)
+        with self._lock:
+            self._entries.pop(issuer, None)
 
-    def _entry(self, network: Network, issuer: str) -> _Entry:
-        entry = self._entries.get(issuer)
-        if entry is None or self._clock() - entry.at > KEEP_SECONDS:
-            entry = _Entry(read(network, issuer), self._clock())
-            while len(self._entries) >= _MOST:
-                self._entries.pop(next(iter(self._entries)), None)
-            self._entries[issuer] = entry
-        return entry
+    def _entry(self, issuer: str) -> _Entry:
+        with self._lock:
+            if issuer not in self._entries and len(self._entries) >= _MOST:
+                del self._entries[next(iter(self._entries))]
+            return self._entries.setdefault(issuer, _Entry())
+
+    def _document(self, network: Network, issuer: str, entry: _Entry) -> Document:
+        if entry.document is None or self._clock() - entry.at > KEEP_SECONDS:
+            entry.document = self._ask(entry, lambda: read(network, issuer))
+            entry.at, entry.keys = self._clock(), None
+        return entry.document
+
+    def _ask(self, entry: _Entry, work: Callable[[], T]) -> T:
+        failure = entry.failure
+        if failure is not None and self._clock() - entry.failed_at < FAILED_SECONDS:
+            raise Refused(failure.reason, failure.detail)
+        try:
+            return work()
+        except Refused as refused:
+            entry.failure, entry.failed_at = refused, self._clock()
+            raise
 
 
 def read(network: Network, issuer: str) -> Document:

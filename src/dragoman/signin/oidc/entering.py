@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,8 +17,9 @@ from dragoman.house import House
 from dragoman.secret import SecretStr
 from dragoman.signin import entering, sessions
 from dragoman.signin.entering import Entered, Entry
-from dragoman.signin.oidc import admitting, exchanging, idtokens, providers, states
+from dragoman.signin.oidc import admitting, exchanging, hints, idtokens, providers, states
 from dragoman.signin.oidc.discovery import DIRECTORY
+from dragoman.signin.oidc.hints import Hint
 from dragoman.signin.oidc.providers import Provider
 from dragoman.signin.oidc.refusals import HARMLESS, Reason, Refused, invalid
 from dragoman.signin.oidc.states import Begun
@@ -25,8 +27,6 @@ from dragoman.store import Origin, UnitOfWork
 from dragoman.vault import VaultError
 
 T = TypeVar("T")
-_LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
-_LOGOUT_SECONDS = 600
 
 
 class Back(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ async def come_back(house: House, origin: Origin, slug: str, back: Back) -> tupl
         raise
 
 
-async def sign_out_url(house: House, provider_id: str | None) -> str | None:
+async def sign_out_url(house: House, provider_id: str, kept: Hint | None) -> str | None:
     """Where a browser whose session has ended signs out of its provider; None for nowhere."""
     provider = await house.store.read(lambda unit: providers.of_id(unit, provider_id))
     if provider is None:
@@ -72,29 +72,41 @@ async def sign_out_url(house: House, provider_id: str | None) -> str | None:
     try:
         issuer = provider.settings.issuer
         document = await _blocking(house, partial(DIRECTORY.document, house.network, issuer))
-    except Refused:  # one is signed out here all the same
+        hint = await _blocking(house, partial(kept.open, house.vault, issuer)) if kept else None
+    except (Refused, VaultError):  # one is signed out here all the same
         return None
     back = f"{house.settings.base_url}{states.HOME}"
-    return exchanging.sign_out_url(document, provider.settings, back)
+    return exchanging.sign_out_url(document, provider.settings, back, hint)
 
 
 async def end_by_provider(house: House, origin: Origin, slug: str, token: object) -> None:
-    """End the sessions that a logout token names (Back-Channel Logout 1.0). Raises `Refused`."""
-    provider = await _provider(house, slug)
+    """End the sessions that a logout token names (Back-Channel Logout 1.0).
+
+    Raises `Refused`, which is in the audit, and `TooManyRequests`."""
+    await house.refusals.peek(origin.address)
+    provider: Provider | None = None
+    try:
+        provider = await _provider(house, slug)
+        await _end_by_provider(house, origin, provider, token)
+    except Refused as refused:
+        note = partial(_note, provider=provider, refused=refused, action="session.refuse_end")
+        await house.store.write(note, origin)
+        if refused.reason not in HARMLESS:
+            await house.refusals.check(origin.address)
+        raise
+
+
+async def _end_by_provider(house: House, origin: Origin, provider: Provider, token: object) -> None:
     settings = provider.settings
     keys = partial(DIRECTORY.keys, house.network, settings.issuer)
     claims, _ = await _blocking(house, partial(idtokens.claims_of, token, keys))
     moment = clock.now()
     idtokens.check(claims, settings.issuer, settings.client_id, moment.timestamp())
-    happened, session, subject = claims.get("events"), claims.get("sid"), claims.get("sub")
-    if not isinstance(happened, dict) or _LOGOUT not in happened or "nonce" in claims:
-        raise invalid("this is no logout token")
-    if moment.timestamp() - claims["iat"] > _LOGOUT_SECONDS:
-        raise invalid("the logout token is too old")
-    if not isinstance(session, str) and not isinstance(subject, str):
-        raise invalid("the logout token names nobody")
+    session, subject, named = idtokens.logged_out(claims, moment.timestamp())
+    ends = moment + timedelta(seconds=idtokens.LOGOUT_SECONDS)
 
     def work(unit: UnitOfWork) -> None:
+        states.use(unit, f"logout {settings.issuer} {named}", ends)
         user_id = admitting.user_id(unit, settings.issuer, subject) if subject else None
         if subject and user_id is None:
             return
@@ -122,7 +134,7 @@ async def _enter(
         raise exchanging.answered_error(query["error"])
     if not query.get("code"):
         raise invalid("the provider sent no code")
-    claims = await _blocking(
+    claims, token = await _blocking(
         house, partial(_claims, house, provider, begun, query["code"], moment.timestamp())
     )
     said = admitting.told(claims, provider.settings)
@@ -134,6 +146,8 @@ async def _enter(
         entered = entering.enter(unit, house, user, entry)
         named = sid if isinstance(sid, str) and len(sid) <= sessions.PROVIDER_CHARACTERS else None
         sessions.provide(unit, entered.principal, provider.id, named)
+        if provider.settings.keep_id_token:
+            hints.keep(unit, house.vault, entered.principal.token_id or "", issuer, token)
         return entered
 
     return await house.store.write(work, origin), flow.path
@@ -141,7 +155,7 @@ async def _enter(
 
 def _claims(
     house: House, provider: Provider, begun: Begun, code: str, now: float
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], SecretStr]:
     try:
         secret = providers.secret_of(provider, house.vault, house.settings)
     except (DatabaseFailure, VaultError) as error:
@@ -166,8 +180,13 @@ def _redirect_uri(house: House, slug: str) -> str:
     return f"{house.settings.base_url}{providers.place(slug)}/callback"
 
 
-def _note(unit: UnitOfWork, provider: Provider | None, refused: Refused) -> None:
+def _note(
+    unit: UnitOfWork,
+    provider: Provider | None,
+    refused: Refused,
+    action: str = "session.refuse",
+) -> None:
     resource = (providers.RESOURCE, provider.id if provider else "unknown")
     after = {"reason": refused.reason.value, "detail": refused.detail}
     actor = Principal(PrincipalKind.SESSION, "unknown")
-    audit.record(unit, actor, "session.refuse", resource, after=after)
+    audit.record(unit, actor, action, resource, after=after)

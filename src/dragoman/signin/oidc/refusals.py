@@ -24,8 +24,9 @@ class Reason(StrEnum):
     FACTOR = "second_factor"
 
 
-# What a visitor may bring about by waiting or by saying no; everything else counts as a failure.
-HARMLESS = frozenset({Reason.DENIED, Reason.UNREACHABLE, Reason.UNKNOWN})
+# What no visitor can bring about. Everything else counts as a failure of theirs, also saying no:
+# each leaves a row in the audit, of which nobody may write as many as they like.
+HARMLESS = frozenset({Reason.UNREACHABLE})
 
 
 class Refused(Exception):

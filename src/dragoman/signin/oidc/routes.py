@@ -15,7 +15,7 @@ from dragoman.api.routing import Parameter, Route
 from dragoman.signin.browsers import with_cookie
 from dragoman.signin.oidc import entering, providers, states
 from dragoman.signin.oidc.entering import Back
-from dragoman.signin.oidc.refusals import HARMLESS, Refused
+from dragoman.signin.oidc.refusals import Refused
 
 TAG = "Signing in"
 _MAX_LOGOUT = 128 * 1024
@@ -51,14 +51,15 @@ async def callback(call: Call) -> Response:
 
 async def logout(call: Call) -> Response:
     """The provider says that somebody signed out there."""
-    await call.house.refusals.peek(call.origin.address)
-    form = parse_qs((await call.body(_MAX_LOGOUT)).decode(errors="replace"), max_num_fields=20)
+    said = (await call.body(_MAX_LOGOUT)).decode(errors="replace")
+    try:
+        form = parse_qs(said, max_num_fields=20)
+    except ValueError:
+        raise BadRequest("Bad Request: the form has too many fields") from None
     token = form.get("logout_token", [None])
     try:
         await entering.end_by_provider(call.house, call.origin, call.text("provider"), token[0])
     except Refused as refused:
-        if refused.reason not in HARMLESS:
-            await call.house.refusals.check(call.origin.address)
         raise BadRequest(f"Bad Request: {refused.detail}") from None
     return answer({"success": True})
 

@@ -18,7 +18,8 @@ class ProviderSettings(msgspec.Struct, rename="camel", forbid_unknown_fields=Tru
     `groupsMode`: `add` only adds to groups; `exact` also takes out of those that `groupNames`
     names, or of all where it is empty. `groupNames`: value of the claim to name of a group; empty
     means that both have one name. `attributes`: user attribute to claim. A claim inside another
-    is written with dots. `acrValues`: one of these the provider has to vouch for.
+    is written with dots. `acrValues`: one of these the provider has to vouch for. `keepIdToken`: it
+    is kept, sealed, as long as the session, for a provider that wants it back for signing out.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ProviderSettings(msgspec.Struct, rename="camel", forbid_unknown_fields=Tru
     group_names: dict[str, str] = {}
     attributes: dict[str, str] = {}
     acr_values: list[str] = []
+    keep_id_token: bool = False
 
 
 class ProviderBody(ProviderSettings, rename="camel", forbid_unknown_fields=True, kw_only=True):

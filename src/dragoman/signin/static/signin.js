@@ -9,6 +9,10 @@ let csrf = null;
 const after = new URLSearchParams(location.hash.slice(1));
 const link = after.get("link");
 const refused = after.get("refused");
+// Where to go on once somebody is signed in: a page of this server only.
+const next = new URLSearchParams(location.search).get("next");
+const onward = next === null ? null : new URL(next, location.origin);
+const leads = onward !== null && onward.origin === location.origin;
 if (link || refused) history.replaceState(null, "", location.pathname);
 
 // Why an identity provider's answer let nobody in, and what to do. An admin finds more in the audit.
@@ -50,6 +54,7 @@ function show(id) {
 
 function entered(who) {
   csrf = who.csrfToken;
+  if (leads && who.kind === "session") return location.replace(onward.pathname + onward.search);
   byId("name").textContent = who.name;
   say("");
   byId("code").hidden = true;
@@ -113,7 +118,7 @@ async function start() {
   byId("providers").hidden = !ways.providers.length;
   for (const way of ways.providers) {
     const button = document.createElement("a");
-    button.href = way.url;
+    button.href = way.url + (leads ? "?" + new URLSearchParams({ next: onward.pathname + onward.search }) : "");
     button.textContent = "Sign in with " + way.name;
     byId("providers").append(button);
   }

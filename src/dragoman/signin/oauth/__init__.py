@@ -1,0 +1,1 @@
+"""Applications of people, let in as them: an authorization server of OAuth."""
