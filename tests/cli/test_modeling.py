@@ -54,11 +54,36 @@ def test_schemas_are_written_for_editors(run: Run, folder: Path) -> None:
 
 def test_findings_are_a_table_and_an_exit_code(run: Run, folder: Path, home: Path) -> None:
     result = run("models", "validate", str(folder), code=1)
-    assert "orders.topic:2:1" in result.stdout
+    assert f"{folder / 'orders.topic.yaml'}:2:1 " in result.stdout
     assert 'Unknown key "lable"' in result.stdout
     assert "Did you mean `label`?" in result.stdout
     assert "1 error, 0 warnings" in result.stderr
     assert not home.exists()
+
+
+def test_each_mistake_is_told_once_in_the_order_of_the_files(
+    answer: Callable[..., Any], folder: Path
+) -> None:
+    (folder / "relationships.yaml").write_text(
+        "- join_from_view: users\n  join_to_view: user\n  on_sql: ${users.id} = 1\n"
+        "  relationship_type: many_to_1\n"
+    )
+    (folder / "tab.view.yaml").write_text("dimensions:\n\tid: {}\n")
+    (folder / "quote.view.yaml").write_text("sql: 'a' || 'b'\n")
+    found = answer("models", "validate", str(folder), code=1)
+    assert [(one["file"], one["line"]) for one in found] == [
+        *(("orders.topic", 2), ("quote.view", 1), ("relationships", 2), ("relationships", 4)),
+        ("tab.view", 2),
+    ]
+    assert all(one["fix"] for one in found)
+    assert found[2]["fix"] == "Did you mean users?"
+    assert "tabs" in found[-1]["fix"]
+    assert found[-1]["place"] == f"{folder / 'tab.view.yaml'}:2:1"
+
+
+def test_unknown_columns_may_be_of_the_database(run: Run, folder: Path) -> None:
+    (folder / "public" / "users.view.yaml").write_text("dimensions:\n  a: {sql: '${city}'}\n")
+    assert "--catalog" in run("models", "validate", str(folder), code=1).stderr
 
 
 def test_a_right_model_is_silent(run: Run, folder: Path) -> None:

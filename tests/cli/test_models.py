@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from dragoman.access.principal import OPERATOR
 from dragoman.cli import local
 from dragoman.models import service
 from dragoman.models.service import Kind, NewModel
+from dragoman.semantics.files import FileKind
+from dragoman.semantics.schema import document
 from tests.cli.conftest import Run
 
 Answer = Callable[..., Any]
@@ -42,6 +45,13 @@ def texts(model: str) -> dict[str, str]:
         return service.files(unit, model)
 
 
+def own(file: Path) -> str:
+    """A file of the folder without the line for editors."""
+    first, _, rest = file.read_text().partition("\n")
+    assert first.startswith("# yaml-language-server: $schema=../.dragoman/view.schema.json")
+    return rest
+
+
 def test_list(answer: Answer, shared: str) -> None:
     rows = answer("models", "list")
     assert [(row["name"], row["kind"]) for row in rows] == [("Sales", "SHARED"), ("Shop", "SCHEMA")]
@@ -52,9 +62,12 @@ def test_there_and_back(run: Run, answer: Answer, shared: str, tmp_path: Path) -
     folder = tmp_path / "model"
     assert run("models", "pull", str(folder)).stdout == "A main/orders.view\nA t.topic\n"
     file = folder / "main" / "orders.view.yaml"
-    assert file.read_text() == ORDERS
+    line, _, text = file.read_text().partition("\n")
+    assert text == ORDERS
+    schema = file.parent / line.partition("$schema=")[2]
+    assert json.loads(schema.read_text()) == document(FileKind.VIEW)
     assert "No difference" in run("models", "diff", str(folder)).stderr
-    file.write_text(ORDERS.replace("Orders", "All orders"))
+    file.write_text(f"{line}\n" + ORDERS.replace("Orders", "All orders"), "utf-8-sig")
     (folder / "new.view.yml").write_text("sql: SELECT 1\n")
     (folder / "t.topic.yaml").unlink()
     (folder / "README.md").write_text("not a model file")
@@ -87,7 +100,7 @@ def test_both_sides_are_merged_or_told(run: Run, shared: str, tmp_path: Path) ->
     refused = run("models", "push", str(folder), code=5)
     assert "1 files changed in the model since: main/orders.view" in refused.stderr
     run("models", "pull", str(folder))
-    assert file.read_text() == "# mine\nlabel: Orders\nhidden: true\n"
+    assert own(file) == "# mine\nlabel: Orders\nhidden: true\n"
     run("models", "push", str(folder))
     assert texts(shared)["main/orders.view"] == "# mine\nlabel: Orders\nhidden: true\n"
     file.write_text("label: A\n")
@@ -95,7 +108,7 @@ def test_both_sides_are_merged_or_told(run: Run, shared: str, tmp_path: Path) ->
     assert "changed here and in the model" in run("models", "pull", str(folder), code=5).stderr
     assert file.read_text() == "label: A\n"
     run("models", "pull", str(folder), "--force")
-    assert file.read_text() == "label: B\n"
+    assert own(file) == "label: B\n"
     file.write_text("label: C\n")
     save(shared, main__orders_view="label: D\n")
     run("models", "push", str(folder), "--force")
@@ -128,8 +141,15 @@ def test_a_branch(run: Run, answer: Answer, shared: str, tmp_path: Path) -> None
 def test_what_cannot_be_read_changes_nothing(run: Run, shared: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     run("models", "pull", str(folder))
-    (folder / "main" / "orders.view.yaml").write_text("a: [")
-    assert "main/orders.view:2:1:" in run("models", "push", str(folder), code=5).stderr
+    file = folder / "main" / "orders.view.yaml"
+    file.write_text(file.read_text() + "a: [")
+    lines = len(file.read_text().splitlines())
+    refused = run("models", "push", str(folder), code=5)
+    assert f"main/orders.view.yaml:{lines + 1}:1: Invalid YAML syntax" in refused.stderr
+    save(shared, main__orders_view=ORDERS.replace("false", "true"))
+    assert "main/orders.view.yaml, line" in run("models", "pull", str(folder), code=5).stderr
+    assert file.read_text().endswith("a: [")
+    save(shared, main__orders_view=ORDERS)
     (folder / "main" / "orders.view.yaml").write_bytes(b"\xff")
     assert "UTF-8" in run("models", "push", str(folder), code=5).stderr
     assert texts(shared)["main/orders.view"] == ORDERS

@@ -263,15 +263,44 @@ def versioned(number: int) -> bytes:
     return json.dumps(said).encode()
 
 
-@pytest.mark.parametrize("number", [10, 11, 12, 13])
+@pytest.mark.parametrize("number", [9, 10, 11, 12, 13])
 def test_versions_that_are_read(number: int) -> None:
     assert len(read_manifest(versioned(number)).tables()) == 10
+
+
+def test_a_filter_of_version_10_is_one_condition(facts: list[ViewFacts]) -> None:
+    said = json.loads(versioned(10))
+
+    def one(value: Any) -> Any:
+        if isinstance(value, list):
+            return [one(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if "where_filters" in value:
+            (condition,) = value["where_filters"]
+            return {"where_sql_template": condition["where_sql_template"]}
+        return {key: one(each) for key, each in value.items()}
+
+    old = read_manifest(json.dumps({**said, "metrics": one(said["metrics"])}))
+    found = project(old, facts, semantic_layer=True)
+    assert found.files == project(read_manifest(MANIFEST), facts, semantic_layer=True).files
+    assert "where_filters" not in json.dumps(one(said["metrics"]))
+
+
+def test_metrics_of_version_9_are_noted(facts: list[ViewFacts]) -> None:
+    said = json.loads(versioned(9))
+    metric = {"name": "old", "unique_id": "metric.shop.old", "calculation_method": "sum",
+              "expression": "amount", "filters": [], "time_grains": ["day"]}  # fmt: skip
+    old = {**said, "semantic_models": {}, "metrics": {"metric.shop.old": metric}}
+    made = project(read_manifest(json.dumps(old)), facts, semantic_layer=True)
+    assert [(n.subject, n.message) for n in made.notes] == [("old", "old metrics are not imported")]
+    assert made.files["main/orders.view"]["description"]
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (versioned(9), "version 9"),
+        (versioned(8), "version 8"),
         (b"", "cannot be read"),
         (b"{", "cannot be read"),
         (b"\xff", "cannot be read"),

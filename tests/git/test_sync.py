@@ -9,7 +9,10 @@ import pytest
 
 from dragoman.git import syncing
 from dragoman.gitremote import Remote
+from dragoman.semantics.files import parse_path
+from dragoman.semantics.files.folders import for_folder
 from tests.git.conftest import ORDERS, USERS, Kept
+from tests.models import schema
 from tests.support.clients import assert_error, at_once
 
 
@@ -129,6 +132,76 @@ def test_files_that_cannot_be_read_stay_where_they_are(
     assert (done["didSync"], done["inSync"]) == (False, False)
     assert told in done["message"]
     assert kept.files() == {}
+
+
+@pytest.mark.parametrize("broken", ["dimensions: [\n", "a: 1\na: 2\n"])
+def test_a_file_that_broke_there_takes_nothing_from_one_that_changed_here(
+    kept: Kept, broken: str
+) -> None:
+    kept.save({"users.view": USERS})
+    kept.configure()
+    kept.sync()
+    ours = USERS + "measures:\n  revenue: {}\n"
+    kept.save({"users.view": ours})
+    kept.push({"users.view.yaml": broken})
+    done = kept.sync()
+    assert (done["didSync"], done["inSync"]) == (False, False)
+    assert "users.view" in done["message"]
+    assert (kept.files(), kept.in_git()) == ({"users.view": ours}, {"users.view.yaml": broken})
+
+
+def test_a_file_keeps_its_name_in_git(kept: Kept) -> None:
+    kept.push({"sub/users.view.yml": USERS, "gone.view.yml": ORDERS})
+    kept.configure()
+    kept.sync()
+    kept.save({"sub/users.view": ORDERS, "gone.view": None})
+    assert kept.sync()["inSync"] is True
+    assert kept.in_git() == {"sub/users.view.yml": ORDERS}
+    assert kept.sync()["didSync"] is False
+
+
+def test_what_belongs_to_a_folder_stays_out_of_the_model(kept: Kept) -> None:
+    key, text = for_folder(parse_path("users.view"), USERS)
+    kept.push({key: f"\ufeff{text}"})
+    kept.configure()
+    assert kept.sync()["inSync"] is True
+    assert kept.files() == {"users.view": USERS}
+    assert kept.sync()["didSync"] is False
+
+
+def test_a_repository_that_repeats_the_schema_brings_only_what_it_adds(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema.generate(monkeypatch)
+    head = "# Reference this view as orders\n"
+    added = "  amount:\n    label: Paid # by whom?\n"
+    combined = head + schema.ORDERS.replace("  amount:\n", added)
+    kept.push(
+        {
+            "public/orders.view.yaml": combined,
+            "public/users.view.yaml": schema.USERS,
+            "relationships.yaml": schema.JOIN,
+        }
+    )
+    kept.configure()
+    kept.sync()
+    assert kept.files() == {"public/orders.view": f"{head}dimensions:\n{added}"}
+    before = kept.in_git()
+    assert kept.sync()["didSync"] is False
+    # a change there, then one here: git has the model's own text of that file from then on
+    kept.push({"public/orders.view.yaml": combined.replace("Paid", "Due")})
+    assert kept.sync()["inSync"] is True
+    due = f"{head}dimensions:\n{added}".replace("Paid", "Due")
+    assert kept.files() == {"public/orders.view": due}
+    kept.save({"public/orders.view": f"label: Orders\n{due}"})
+    kept.push({"public/orders.view.yaml": combined.replace("Paid", "Due") + "hidden: true\n"})
+    assert kept.sync()["inSync"] is True
+    assert kept.files() == {"public/orders.view": f"label: Orders\n{due}hidden: true\n"}
+    after = {"public/orders.view.yaml": kept.files()["public/orders.view"]}
+    assert kept.in_git() == before | after
+    kept.push({"public/users.view.yaml": None})
+    assert kept.sync()["inSync"] is True
+    assert kept.files() == {"public/orders.view": f"label: Orders\n{due}hidden: true\n"}
 
 
 def test_a_file_that_is_no_text(kept: Kept) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.models.threeway import ABSENT, merge, merge_lines, same
-from dragoman.semantics.files import read, write
+from dragoman.models.threeway import ABSENT, Unreadable, merge, merge_lines
+from dragoman.semantics.files import edit, read, write
+from dragoman.semantics.plain import same
+from dragoman.semantics.problems import Edit
 
 _scalars = st.sampled_from([0, 1, True, 1.5, "a", "1", None])
 _maps = st.dictionaries(
@@ -84,3 +87,50 @@ def test_lines() -> None:
     ]
     assert merge_lines(base, ["A\n", *base[1:]], ["x\n", *base[1:]]) is None
     assert merge_lines(base, base[1:], [*base, "e\n"]) == ["b\n", "c\n", "d\n", "e\n"]
+
+
+HEAD = "# Reference this view as foo\n# !enable_feature(x)\n"
+
+
+def test_comments_and_the_head_stay_where_lines_collide() -> None:
+    base = f"{HEAD}dimensions:\n  a:\n    label: A # said\n    sql: x\n  b: {{label: B}} # last\n"
+    ours = base.replace("label: A #", "label: A1 #")
+    theirs = base.replace("sql: x", "sql: y").replace("# said", "# seen")
+    outcome = merge("public/x.view", base, ours, theirs)
+    assert outcome.text == ours.replace("sql: x", "sql: y")
+
+
+def test_what_both_add_at_one_place_stands_in_a_row() -> None:
+    base = "measures:\n  count: {}\n"
+    ours = base + "  # ours\n  revenue: {sql: a} # of us\n"
+    theirs = base + "  # theirs\n  cost: {sql: b} # of them\n"
+    outcome = merge("x.view", base, ours, theirs)
+    assert outcome.text == ours + theirs.removeprefix(base)
+
+
+def test_comments_of_joins_stay_with_their_joins() -> None:
+    def join(to: str, how: str) -> str:
+        return f"# of {to}\n- join_from_view: o\n  join_to_view: {to}\n  join_type: {how}\n"
+
+    base = join("a", "inner") + join("b", "inner") + join("c", "inner")
+    ours = base.replace(join("b", "inner"), "") + join("d", "inner")
+    theirs = join("a", "cross") + join("b", "inner") + join("c", "cross") + join("e", "inner")
+    text = merge("relationships", base, ours, theirs).text or ""
+    assert text.startswith(join("a", "cross") + join("c", "cross") + join("d", "inner"))
+    assert [one["join_to_view"] for one in read("relationships", text).data] == [*"acde"]
+    emptied = merge("relationships", join("a", "inner"), "# none\n", join("a", "inner") + base)
+    assert (emptied.text or "").startswith("# none\n")
+
+
+@pytest.mark.parametrize("broken", ["a: [\n", "a: 1\na: 2\n", "- a\n"])
+def test_a_side_that_cannot_be_read_is_not_merged(broken: str) -> None:
+    base = "dimensions:\n  a: {}\n  b: {}\n"
+    for ours, theirs in ((base + "  c: {}\n", broken), (broken, base + "  c: {}\n")):
+        with pytest.raises(Unreadable, match="line"):
+            merge("v.view", base, ours, theirs)
+
+
+def test_a_value_of_another_type_is_another_value() -> None:
+    for before, after in ((1, True), (True, 1), (1, 1.0)):
+        text = edit(write({"a": before, "b": 0}), [Edit(("a",), after)])
+        assert type(read("v.view", text).data["a"]) is type(after)

@@ -338,6 +338,16 @@ def test_a_bomb_of_anchors_is_refused(yaml: Yaml) -> None:
     assert "a.view:" in refused["errors"][0]["field"]
 
 
+def test_a_file_may_be_as_long_as_the_language_says(yaml: Yaml) -> None:
+    text = "description: |\n" + f"  {'ü' * 97}\n" * 49_000
+    assert len(text) > 4_850_000
+    yaml.put("long.view", text, mode="extension")
+    assert yaml.file("long.view", mode="extension").endswith(text)
+    refused = yaml.post("long.view", text + text, mode="extension")
+    assert "at most 5,000,000" in assert_error(refused, 400)["message"]
+    assert_error(yaml.post("long.view", text * 3), 413)
+
+
 def test_who_may_write(yaml: Yaml) -> None:
     house = yaml.house
     house.server.root.patch(f"/api/v1/connections/{house.connection}", json={"baseRole": "QUERIER"})

@@ -115,9 +115,9 @@ class Call:
             raise PayloadTooLarge(f"The body is larger than {limit} bytes", headers=_HANG_UP)
         return b"".join(parts)
 
-    async def json(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises `BadRequest`."""
-        return decode_object(await self.body())
+    async def json(self, limit: int | None = None) -> dict[str, Any]:
+        """The body as a JSON object; `limit` as in `body`. Raises `BadRequest`."""
+        return decode_object(await self.body(limit))
 
     def prefers(self, preference: str) -> bool:
         """Whether a `Prefer` header (RFC 7240) names the preference."""

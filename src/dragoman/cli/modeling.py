@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from dragoman.semantics.layers import Layer
     from dragoman.semantics.problems import Problem
 
+_UNKNOWN = ("unknown_field", "unknown_view")
+
 group = typer.Typer(
     no_args_is_help=True, help="Models: check a folder, list, mirror to a folder and back."
 )
@@ -75,10 +77,13 @@ def validate(
 ) -> None:
     """Check a folder of model files; exit code 1 if there is an error. Needs no server."""
     problems = _problems(folder, dialect, catalog)
+    rows = _rows(folder, problems)
     if as_json:
-        Output(as_json=True).value([_row(problem) for problem in problems])
+        Output(as_json=True).value(rows)
     else:
-        _show(problems)
+        _show(problems, rows)
+        if catalog is None and any(problem.code in _UNKNOWN for problem in problems):
+            say("Columns that the files do not name are unknown without --catalog.")
     errors = sum(not problem.is_warning for problem in problems)
     if errors:
         raise typer.Exit(Exit.FAILED)
@@ -116,9 +121,8 @@ def _schema_layer(catalog: Path) -> Layer:
         raise CommandError(f"{catalog} is no schema model", fix) from error
 
 
-def _show(problems: list[Problem]) -> None:
-    columns = ("severity", "place", "message", "fix")
-    Output(as_json=False).rows([_row(problem) for problem in problems], columns)
+def _show(problems: list[Problem], rows: list[dict[str, Any]]) -> None:
+    Output(as_json=False).rows(rows, ("severity", "place", "message", "fix"))
     errors = sum(not problem.is_warning for problem in problems)
     warnings = len(problems) - errors
     say(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}")
@@ -128,8 +132,18 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _row(problem: Problem) -> dict[str, Any]:
-    place = ":".join(str(p) for p in (problem.file, problem.line, problem.column) if p is not None)
+def _rows(folder: Path, problems: list[Problem]) -> list[dict[str, Any]]:
+    """The findings by file and line; `place` is the file on disk, as editors and CI open it."""
+    from dragoman.semantics.files import parse_path
+    from dragoman.semantics.files.layer import model_files
+
+    paths = {parse_path(name).key: str(path) for name, path in model_files(folder)}
+    ordered = sorted(problems, key=lambda p: (p.file or "", p.line or 0, p.column or 0))
+    return [_row(problem, paths.get(problem.file or "", problem.file)) for problem in ordered]
+
+
+def _row(problem: Problem, path: str | None) -> dict[str, Any]:
+    place = ":".join(str(p) for p in (path, problem.line, problem.column) if p is not None)
     return {
         "severity": problem.severity.value,
         "place": place,

@@ -62,6 +62,7 @@ def pull(
         _refuse(plan, "changed here and in the model", "Solve them, or pull with --force.")
         for key, text in plan.changes.items():
             folder.write(key, text)
+        folder.write_schemas()
         folder.note(found, found.version, mirror.model_texts(unit, found))
     _report(as_json, found, found.version, mirror.signs(before, plan.changes), "The folder")
 
@@ -85,6 +86,7 @@ def push(
         plan = mirror.push_plan(unit, found, folder, force=force)
         before = mirror.model_texts(unit, found)
         _refuse(plan, "changed in the model since", "Pull first, or push with --force.")
+        folder.check(key for key, text in plan.changes.items() if text is not None)
         version = saving.save(unit, OPERATOR, found, saving.Save(plan.changes, message))
         folder.note(found, version, folder.texts())
     _report(as_json, found, version, mirror.signs(before, plan.changes), "The model")

@@ -1,7 +1,8 @@
 """Reading dbt's `manifest.json` and `catalog.json`: what of them matters here, checked.
 
-Source: the published JSON Schemas `schemas.getdbt.com/dbt/manifest/v10.json` to `v12.json` (dbt 1.6
+Source: the published JSON Schemas `schemas.getdbt.com/dbt/manifest/v9.json` to `v12.json` (dbt 1.5
 to 1.11) and `catalog/v1.json`. Later versions only added keys so far and are read the same way.
+Metrics of version 9 are of the kind before MetricFlow, without a `type`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-OLDEST = 10
+OLDEST = 9
 MODEL_KINDS = ("model", "seed", "snapshot")
 
 
@@ -189,14 +190,16 @@ class WhereFilter(msgspec.Struct):
 
 
 class Filters(msgspec.Struct):
-    """Conditions that all hold."""
+    """Conditions that all hold. Version 10 has one condition here itself."""
 
     where_filters: list[WhereFilter] = []
+    where_sql_template: str | None = None
 
     @property
     def templates(self) -> list[str]:
         """Their texts."""
-        return [each.where_sql_template for each in self.where_filters]
+        found = [each.where_sql_template for each in self.where_filters]
+        return [*found, self.where_sql_template] if self.where_sql_template else found
 
 
 class MetricInput(msgspec.Struct):
@@ -239,9 +242,9 @@ class Metric(msgspec.Struct):
     """A metric."""
 
     name: str
-    type: str
     unique_id: str
-    type_params: MetricParams
+    type: str = ""
+    type_params: MetricParams = msgspec.field(default_factory=MetricParams)
     label: str | None = None
     description: str | None = None
     filter: Filters | None = None
@@ -314,7 +317,7 @@ def read_manifest(content: bytes | str) -> Manifest:
     if version < OLDEST:
         raise ManifestError(
             f"The manifest has version {version}; it is read from version {OLDEST} on.",
-            "Compile the project with dbt 1.6 or later.",
+            "Compile the project with dbt 1.5 or later.",
         )
     return manifest
 

@@ -1,7 +1,7 @@
 """Metrics of MetricFlow as measures: simple, ratio and derived ones, with their filters.
 
 Left out, with a note each: cumulative and conversion metrics, offsets in time, filters over other
-metrics. Source: docs.getdbt.com/docs/build (metrics).
+metrics, metrics of the kind before MetricFlow. Source: docs.getdbt.com/docs/build (metrics).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _Builder:
             return self._ratio(metric)
         if metric.type == "derived":
             return self._derived(metric)
-        raise Unsupported(f"{metric.type} metrics are not imported")
+        raise Unsupported(f"{metric.type or 'old'} metrics are not imported")
 
     def _simple(
         self, metric: Metric, name: str, filters: list[Filters | None], *, hidden: bool

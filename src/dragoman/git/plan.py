@@ -15,18 +15,20 @@ Merge = Callable[[str, str | None, str | None, str | None], tuple[str | None, li
 
 @dataclass(frozen=True, slots=True)
 class Was:
-    """A file at the last sync: git's blob and the model's own text."""
+    """A file at the last sync: git's blob, and the model's own text (None: it had none)."""
 
     blob: str
-    text: str
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
-    """A file in git now. `text` is what it says in the model's own layer."""
+    """A file in git now. `text` is what it says in the model's own layer (None: nothing that the
+    layers below do not say), `path` its name there, below the model's folder."""
 
     blob: str
-    text: str
+    text: str | None
+    path: str
 
 
 @dataclass

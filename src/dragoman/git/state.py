@@ -40,7 +40,7 @@ def load(unit: UnitOfWork, model_id: str) -> State:
     rows = unit.db.execute(
         select(files.c.path, files.c.blob, files.c.text).where(files.c.model_id == model_id)
     )
-    found = {row.path: None if row.text is None else Was(row.blob, row.text) for row in rows}
+    found = {row.path: Was(row.blob, row.text) if row.blob else None for row in rows}
     there = {path: was for path, was in found.items() if was is not None}
     return State(commit, there, frozenset(found.keys() - there.keys()))
 
@@ -73,7 +73,7 @@ def note(
 
 
 def _row(model_id: str, path: str, was: Was | None) -> dict[str, str | None]:
-    known = (was.blob, was.text) if was is not None else ("", None)
+    known = (was.blob, was.text) if was is not None else ("", None)  # no blob: both deleted it
     return {"model_id": model_id, "path": path, "blob": known[0], "text": known[1]}
 
 

@@ -119,6 +119,7 @@ class Syncing:
             base = self._snapshot(line.start)
         noted = was.rows
         theirs, bad = texts.from_git(base.files)
+        theirs = self._desk.read(lambda unit: _own(unit, line.model, was.files, theirs))
         if was.commit is None and line.model.is_branch:
             was = self._desk.read(lambda unit: _first(unit, line.model, theirs))
         made = plan.make(was.files, ours, theirs, _merge, follow=self._follows(line))
@@ -130,7 +131,7 @@ class Syncing:
         bad += made.conflicts or texts.mistakes(made.pull)
         if bad:
             return _stuck(there.commit, bad)
-        new = self._push(line, there, base, made, message)
+        new = self._push(line, there, base, texts.to_git(made.push, theirs), message)
         commit = new or base.commit
         if commit is None:
             return _nothing(made)
@@ -149,7 +150,7 @@ class Syncing:
         if there.commit is None:
             return None
         theirs, bad = texts.from_git(there.files)
-        found = {key: file.text for key, file in theirs.items()}
+        found = {key: file.text for key, file in theirs.items() if file.text is not None}
         bad += texts.mistakes(found)
         if bad:
             raise BadRequest(f"Bad Request: the files at {ref[:80]} cannot be read. {_told(bad)}")
@@ -170,20 +171,25 @@ class Syncing:
         return self._remote.snapshot(ref, self._configuration.folder, texts.SUFFIXES)
 
     def _push(
-        self, line: Line, there: Snapshot, base: Snapshot, made: Plan, message: str
+        self,
+        line: Line,
+        there: Snapshot,
+        base: Snapshot,
+        changes: Mapping[str, bytes | None],
+        message: str,
     ) -> str | None:
         """The commit at which the git branch stands then; None where it must be left alone."""
-        if made.push and not line.push:
+        if changes and not line.push:
             return None
         starts = there.commit is None and line.model.is_branch
-        if not made.push and not starts:
+        if not changes and not starts:
             return there.commit
         return self._remote.push(
             line.git_branch,
             there.commit,
             base.commit,
             self._configuration.folder,
-            texts.to_git(made.push),
+            changes,
             message,
             self._author,
         )
@@ -264,6 +270,20 @@ def _ours(unit: UnitOfWork, model: Model) -> tuple[State, dict[str, str]]:
     return state.load(unit, model.id), models.files(unit, model.id)
 
 
+def _own(
+    unit: UnitOfWork, model: Model, was: Mapping[str, Was], theirs: dict[str, plan.Theirs]
+) -> dict[str, plan.Theirs]:
+    """Git's files without what the schema layer says already: repositories that others wrote hold
+    every column. One that is as it was is not looked at."""
+    changed = {
+        path: file.text
+        for path, file in theirs.items()
+        if file.text is not None and (path not in was or was[path].blob != file.blob)
+    }
+    own = models.own_texts(unit, model, changed)
+    return {path: replace(file, text=own.get(path, file.text)) for path, file in theirs.items()}
+
+
 def _first(unit: UnitOfWork, branch: Model, theirs: Mapping[str, plan.Theirs]) -> State:
     """What a branch that was never synced has in common with its git branch.
 
@@ -275,7 +295,7 @@ def _first(unit: UnitOfWork, branch: Model, theirs: Mapping[str, plan.Theirs]) -
     differing = {
         path: file.text
         for path, file in theirs.items()
-        if path in files and files[path].blob != file.blob
+        if file.text is not None and path in files and files[path].blob != file.blob
     }
     for path in models.texts_there_were(unit, base.id, differing):
         files[path] = Was(theirs[path].blob, files[path].text)
@@ -287,7 +307,8 @@ def _inherited(unit: UnitOfWork, branch: Model, made: Plan, was: State) -> set[s
     from its base branch, when somebody merges the two."""
     own = models.changed(unit, branch)
     others = [path for path in made.push if path not in own and path not in made.pull]
-    before = {path: was.files[path].text for path in others if path in was.files}
+    known = {path: was.files[path].text for path in others if path in was.files}
+    before = {path: text for path, text in known.items() if text is not None}
     moved = models.texts_there_were(unit, models.base_of(unit, branch).id, before)
     # With another text it was the branch's own, and was taken back.
     return {path for path in others if path in moved or path not in {*before, *was.gone}}
@@ -330,7 +351,7 @@ def _common(
             blob = None if sent is None else state.blob_id(sent.encode())
         else:
             blob = theirs[path].blob if path in theirs else None
-        now[path] = Was(blob, text) if text is not None and blob is not None else None
+        now[path] = Was(blob, text) if blob is not None else None
     return now
 
 

@@ -47,8 +47,8 @@ model_git_branches = Table(
     Column("synced_at", Time, nullable=False),
 )
 
-# What each file was then: the id of git's blob, and the text that the model's own layer had; no
-# text for one that both sides had deleted.
+# What each file was then: the id of git's blob (empty for one that both sides had deleted), and the
+# text that the model's own layer had (null where it had none of its own).
 model_git_files = Table(
     "model_git_files",
     metadata,

@@ -7,21 +7,27 @@ from collections.abc import Mapping
 from dragoman.git.plan import Theirs
 from dragoman.git.state import blob_id
 from dragoman.semantics.files import BadPath, disk_path, parse_path, read
+from dragoman.semantics.files.folders import from_folder
 
 SUFFIXES = (".yaml", ".yml")
 
 
-def to_git(changes: Mapping[str, str | None]) -> dict[str, bytes | None]:
-    """Files by their keys as contents by their paths under the model's folder."""
+def to_git(
+    changes: Mapping[str, str | None], there: Mapping[str, Theirs]
+) -> dict[str, bytes | None]:
+    """Files by their keys as contents by their paths under the model's folder. One that is `there`
+    keeps its path: git may have it as `.yml`."""
     return {
-        disk_path(key): None if text is None else text.encode() for key, text in changes.items()
+        there[key].path if key in there else disk_path(key): None if text is None else text.encode()
+        for key, text in changes.items()
     }
 
 
 def from_git(files: Mapping[str, bytes]) -> tuple[dict[str, Theirs], list[str]]:
     """Contents by path as files by key, and a sentence for each that no model can have.
 
-    Files that are none of a model's (`notes.yaml`) are left alone.
+    Files that are none of a model's (`notes.yaml`) are left alone. The line that `models pull`
+    writes for editors, and a mark of byte order, are the folder's, not the model's.
     """
     found: dict[str, Theirs] = {}
     bad: list[str] = []
@@ -34,11 +40,11 @@ def from_git(files: Mapping[str, bytes]) -> tuple[dict[str, Theirs], list[str]]:
             bad.append(f"{path}: there is another file of that name, with .yaml or .yml")
             continue
         try:
-            text = content.decode()
+            text = from_folder(content.decode("utf-8-sig"))
         except UnicodeDecodeError:
             bad.append(f"{path}: not UTF-8 text")
             continue
-        found[key] = Theirs(blob_id(content), text)
+        found[key] = Theirs(blob_id(content), text, path)
     return found, bad
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dragoman.models.threeway import same
 from dragoman.semantics.composing.merging import SECTIONS, Definition, ends, relationship_id
-from dragoman.semantics.plain import is_map, mapping
+from dragoman.semantics.plain import is_map, mapping, same
 from dragoman.semantics.problems import Edit, YamlPath
 
 # Said as a whole by the highest layer that says anything.

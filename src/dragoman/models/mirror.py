@@ -1,7 +1,8 @@
 """A model's files in a folder, and back: what changed on either side, and what on both.
 
 The folder notes in `.dragoman.json` what it was last the same as, so that each side's changes are
-told from the other's and nothing is overwritten unseen.
+told from the other's and nothing is overwritten unseen. A first line for editors, which find the
+schemas in `.dragoman/`, belongs to the folder (`files.folders`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import msgspec
 
 from dragoman.models import files
 from dragoman.models.records import Model
-from dragoman.models.threeway import merge
-from dragoman.semantics.files import BadPath, disk_path, parse_path
+from dragoman.models.threeway import Unreadable, merge
+from dragoman.semantics.files import BadPath, disk_path, parse_path, read
+from dragoman.semantics.files.folders import for_folder, from_folder, schema_files
 from dragoman.store import UnitOfWork
 
 STATE = ".dragoman.json"
+MOST_TOLD = 20
 
 
 class State(msgspec.Struct, rename="camel"):
@@ -34,6 +37,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._places: dict[str, Path] = {}
 
     def texts(self) -> dict[str, str]:
         """The text of each model file by its key. Raises `ValueError` where two have one key or a
@@ -49,11 +53,25 @@ class Folder:
                 continue
             if key in found:
                 raise ValueError(f"two files are called {key}")
+            self._places[key] = file
             try:
-                found[key] = file.read_bytes().decode()
+                found[key] = from_folder(file.read_bytes().decode("utf-8-sig"))
             except UnicodeDecodeError:
                 raise ValueError(f"{place} is no text in UTF-8") from None
         return found
+
+    def check(self, keys: Iterable[str]) -> None:
+        """Raise `ValueError` with what keeps files that `texts` found from being read, at the lines
+        where an editor shows it."""
+        wrong: list[str] = []
+        for key in keys:
+            file = self._places[key]
+            for problem in read(key, file.read_bytes().decode("utf-8-sig")).problems:
+                place = f"{file.relative_to(self.path)}:{problem.line}:{problem.column}"
+                wrong.append(f"{place}: {problem.message}. {problem.fix}".rstrip())
+        if wrong:
+            more = f"\nand {len(wrong) - MOST_TOLD} more" if len(wrong) > MOST_TOLD else ""
+            raise ValueError("\n".join(wrong[:MOST_TOLD]) + more)
 
     def state(self) -> State | None:
         """What the folder was last the same as. Raises `ValueError` for a note that is broken."""
@@ -72,12 +90,19 @@ class Folder:
         text = msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n"
         (self.path / STATE).write_bytes(text)
 
+    def write_schemas(self) -> None:
+        """Put the JSON Schema of each kind of file where the first lines look for it."""
+        for name, text in schema_files():
+            file = self.path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(text.encode())
+
     def write(self, key: str, text: str | None) -> None:
         """Write a file, or take it away with the folders that are empty then."""
         file = self.path / disk_path(key)
         if text is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(text.encode())
+            file.write_bytes(for_folder(parse_path(key), text)[1].encode())
             return
         for spelling in (file, file.with_suffix(".yml")):
             spelling.unlink(missing_ok=True)
@@ -102,7 +127,10 @@ def model_texts(unit: UnitOfWork, model: Model) -> dict[str, str]:
 
 
 def pull_plan(unit: UnitOfWork, model: Model, folder: Folder, *, force: bool = False) -> Plan:
-    """What the folder gets. A file that both sides changed is merged where that is clean."""
+    """What the folder gets. A file that both sides changed is merged where that is clean.
+
+    Raises `ValueError` for a file of the folder that would be merged and cannot be read.
+    """
     remote, local, state = model_texts(unit, model), folder.texts(), _state(folder, model)
     plan = Plan()
     for key in sorted({*remote, *local, *state.files}):
@@ -113,7 +141,10 @@ def pull_plan(unit: UnitOfWork, model: Model, folder: Folder, *, force: bool = F
             plan.changes[key] = theirs
             continue
         base = None if model.is_branch else files.text_at(unit, model.id, key, state.version)
-        merged = merge(key, base, theirs, mine) if base is not None else None
+        try:
+            merged = merge(key, base, theirs, mine) if base is not None else None
+        except Unreadable as wrong:
+            raise ValueError(f"{disk_path(key)}, {wrong}") from None
         if merged is None or merged.conflicts:
             plan.conflicts.append(key)
         elif merged.text != mine:

@@ -165,7 +165,7 @@ def _readied(
 ) -> list[_Ready]:
     """The files as they will be stored. Raises `BadRequest` with everything that is wrong."""
     below = parents(unit, model)
-    knows = _knower(below, len(changes))
+    knows = knower(below, len(changes))
     problems: list[FieldError] = []
     ready: list[_Ready] = []
     for path, text in changes.items():
@@ -185,7 +185,7 @@ def _readied(
     return ready
 
 
-def _knower(below: ComposedModel, files_saved: int) -> Callable[[str], bool]:
+def knower(below: ComposedModel, files_saved: int) -> Callable[[str], bool]:
     """Whether the layers below have a view; of a save of many files they are asked once."""
     if files_saved > MANY:
         return set(below.view_names()).__contains__

@@ -45,6 +45,7 @@ from dragoman.models.saving import Save, lock, save, save_files
 from dragoman.models.tables import models as table
 from dragoman.models.threeway import Conflict, Merged, merge
 from dragoman.models.versions import Version, history, restore
+from dragoman.models.yaml_saving import own_texts
 from dragoman.store import UnitOfWork
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "merge_branch",
     "not_in_git",
     "on_branch",
+    "own_texts",
     "page",
     "preview",
     "rename",

@@ -1,7 +1,8 @@
 """Three-way merge of a file: by lines where that is clean, by property where lines collide.
 
 Pure: texts and definitions in, a text or conflicts out. A conflict is a property that both sides
-changed to different values; nothing else is one.
+changed to different values; nothing else is one. Where lines collide, our text is edited, so that
+our comments stay, and the head that says the view's name.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from dragoman.semantics.files import parse_path, read, write
-from dragoman.semantics.plain import is_list, is_map, mapping
+from dragoman.semantics.files import FilePath, edit, parse_path, read, write
+from dragoman.semantics.files.reading import head_of
+from dragoman.semantics.plain import is_list, is_map, mapping, same
+from dragoman.semantics.problems import Edit, YamlPath
 
 Side = Literal["ours", "theirs"]
 Path = tuple[str, ...]
@@ -23,6 +26,10 @@ class _Absent:
 
 
 ABSENT: Any = _Absent()
+
+
+class Unreadable(ValueError):
+    """A side that is no YAML: whatever it lacks was not taken away by anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,10 @@ def merge(
     theirs: str | None,
     prefer: Side | None = None,
 ) -> Merged:
-    """Merge what two sides made of a file. `prefer`: whose value stands where both changed one."""
+    """Merge what two sides made of a file. `prefer`: whose value stands where both changed one.
+
+    Raises `Unreadable` where both changed it and one cannot be read.
+    """
     if theirs in (base, ours):
         return Merged(ours)
     if ours == base:
@@ -70,7 +80,7 @@ def _presence(text: str | None) -> Any:
 
 def _merge_texts(path: str, base: str, ours: str, theirs: str, prefer: Side | None) -> Merged:
     where = parse_path(path)
-    data = [_keyed(read(where, text).data) for text in (base, ours, theirs)]
+    data = [_keyed(_data(where, text)) for text in (base, ours, theirs)]
     conflicts: list[Conflict] = []
     merged = _merge_values(path, (), data[0], data[1], data[2], prefer, conflicts)
     if conflicts:
@@ -80,9 +90,48 @@ def _merge_texts(path: str, base: str, ours: str, theirs: str, prefer: Side | No
         text = "".join(lines)
         # Lines may meet in a way that means something else: the properties decide.
         again = read(where, text)
-        if not again.problems and _keyed(again.data) == merged:
+        if not again.problems and same(_keyed(again.data), merged):
             return Merged(text)
-    return Merged(write(_unkeyed(merged), where.kind))
+    if not data[1]:
+        return Merged(head_of(ours) + write(_unkeyed(merged), where.kind))
+    return Merged(edit(ours, _edits(data[1], merged, ())))
+
+
+def _data(where: FilePath, text: str) -> Any:
+    source = read(where, text)
+    wrong = next((problem for problem in source.problems if not problem.is_warning), None)
+    if wrong is not None:
+        raise Unreadable(f"line {wrong.line}, column {wrong.column}: {wrong.message}")
+    return source.data
+
+
+def _edits(before: Any, after: Any, path: YamlPath) -> Iterator[Edit]:
+    """What makes one value the other."""
+    if isinstance(before, _Joins):
+        yield from _join_edits(before, after)
+    elif is_map(before) and is_map(after):
+        for key in before:
+            if key not in after:
+                yield Edit((*path, key), delete=True)
+        for key, value in after.items():
+            yield from _edits(before.get(key, ABSENT), value, (*path, key))
+    elif not same(before, after):
+        yield Edit(path, after)
+
+
+def _join_edits(before: _Joins, after: Mapping[str, Any]) -> Iterator[Edit]:
+    """The same for the items of a list: changed, taken away from the last on, added at the end."""
+    gone: list[int] = []
+    for at, (key, join) in enumerate(before.items()):
+        if key in after:
+            yield from _edits(join, after[key], (at,))
+        else:
+            gone.append(at)
+    for at in reversed(gone):
+        yield Edit((at,), delete=True)
+    added = [join for key, join in after.items() if key not in before]
+    for at, join in enumerate(added, len(before) - len(gone)):
+        yield Edit((at,), join)
 
 
 _ENDS = ("join_from_view", "join_from_view_as", "join_to_view", "join_to_view_as", "id")
@@ -139,7 +188,7 @@ def _merge_maps(
     conflicts: list[Conflict],
 ) -> dict[str, Any]:
     merged: dict[str, Any] = _Joins() if isinstance(ours, _Joins) else {}
-    for key in _keys(ours, theirs):
+    for key in {**ours, **theirs}:
         value = _merge_values(
             file,
             (*path, key),
@@ -154,32 +203,13 @@ def _merge_maps(
     return merged
 
 
-def _keys(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
-    """Ours in their order; a new one of theirs comes after the one it follows there."""
-    order = list(ours)
-    before: str | None = None
-    for key in theirs:
-        if key not in ours:
-            order.insert(order.index(before) + 1 if before in order else len(order), key)
-        before = key
-    return iter(order)
-
-
-def same(one: Any, other: Any) -> bool:
-    """Equal in value and type: 1, 1.0 and true are three values."""
-    if one is ABSENT or other is ABSENT or type(one) is not type(other):
-        return one is other
-    if is_map(one):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if is_list(one):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
-
-
 def merge_lines(
     base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
 ) -> list[str] | None:
-    """The lines with the changes of both sides (diff3); None where both changed the same ones."""
+    """The lines with the changes of both sides (diff3); None where both changed the same ones.
+
+    What both added at one place stands there one after the other, ours first.
+    """
     merged: list[str] = []
     at = (0, 0, 0)
     for block in (*_stable(base, ours, theirs), None):
@@ -189,8 +219,8 @@ def merge_lines(
         )
         if mine in (was, other):
             merged += other
-        elif other == was:
-            merged += mine
+        elif other == was or not was:
+            merged += [*mine, *(other if other != was else ())]
         else:
             return None
         if block is not None:

@@ -22,7 +22,7 @@ from dragoman.models.resolving import file_path
 from dragoman.models.routes import version_row
 from dragoman.models.schemas import Text, VersionRow
 from dragoman.models.yaml_files import Mode, Reader, Shown
-from dragoman.semantics.files import BadPath, parse_path
+from dragoman.semantics.files import BadPath, limits, parse_path
 from dragoman.store import UnitOfWork
 
 TAG = "Models"
@@ -105,7 +105,8 @@ def _answer(
 
 
 async def write(call: Call) -> Response:
-    model_id, body = call.id("modelId"), typed(await call.json(), WriteYaml)
+    limit = max(_FILE_BYTES, call.house.settings.max_body_bytes)
+    model_id, body = call.id("modelId"), typed(await call.json(limit), WriteYaml)
     seen = body.fetched_at_millis
     wanted = yaml_saving.Write(
         body.file_name,
@@ -150,6 +151,9 @@ def _mode(query: Mapping[str, str]) -> Mode:
         raise BadRequest(f"Bad Request: mode: must be one of {', '.join(Mode)}") from None
 
 
+# A file of as many characters as the language takes, each in UTF-8, which is how clients send them
+# unless they write every letter as `\uXXXX`: then it is 3,300,000 letters.
+_FILE_BYTES = 4 * limits.MAX_CHARACTERS + 100_000
 _UUID: dict[str, Any] = {"type": "string", "format": "uuid"}
 _MODE = Parameter("mode", "How files are read and written.", {"enum": list(Mode)})
 _BOOLEAN = {"type": "string", "enum": ["true", "false"]}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from dragoman import clock
 from dragoman.access.principal import Principal
 from dragoman.api.errors import BadRequest, NotFound
-from dragoman.models import access, files
+from dragoman.models import access, files, naming
 from dragoman.models.composing import (
     composed,
     is_right_below,
@@ -20,11 +21,11 @@ from dragoman.models.difference import reduced, reduced_joins
 from dragoman.models.files import StoredFile
 from dragoman.models.records import Model
 from dragoman.models.resolving import Target, file_path, resolve
-from dragoman.models.saving import Save, save, stale
+from dragoman.models.saving import Save, knower, save, stale
 from dragoman.models.yaml_files import Mode, Reader, Shown
 from dragoman.semantics.composing.sources import Merged
 from dragoman.semantics.composition import ComposedModel
-from dragoman.semantics.files import edit, read, write
+from dragoman.semantics.files import FileKind, FilePath, SourceFile, edit, read, write
 from dragoman.semantics.files.naming import view_name, with_reference, without_reference
 from dragoman.semantics.layers import Definition
 from dragoman.semantics.problems import Edit
@@ -73,6 +74,23 @@ def write_file(unit: UnitOfWork, principal: Principal, model_id: str, wanted: Wr
     version = save(unit, principal, model, Save(changes, wanted.message))
     again = Reader(unit, model, mode, fully_resolved=wanted.fully_resolved)
     return Written(version, target.path.key, again.one(target.path))
+
+
+def own_texts(unit: UnitOfWork, model: Model, texts: Mapping[str, str]) -> dict[str, str | None]:
+    """Whole texts, by path, as the model's own layer would say them: without what the layers below
+    say already; None where nothing is left. One that cannot be read stays as it is."""
+    below = parents(unit, model)
+    knows = knower(below, len(texts))
+    made: dict[str, str | None] = {}
+    for path, text in texts.items():
+        source = read(file_path(path), text)
+        made[path] = text
+        if all(problem.is_warning for problem in source.problems):
+            name = naming.name_of(source, None, knows)
+            target = Target(files.stored_kind(source.path), name, source.path, known=True)
+            inherited = _below(unit, model, below, target, None)
+            made[path] = _reduced(below, source, inherited)
+    return made
 
 
 def delete_file(
@@ -161,17 +179,29 @@ def _own_text(
     source = read(target.path, wanted.text)
     if any(not problem.is_warning for problem in source.problems):
         return wanted.text  # refused when it is saved, with all that is wrong
-    if target.kind == files.RELATIONSHIPS:
-        return _joins(below, source.data, wanted.text, informed=informed)
     extends = _extends(unit, model, target) if wanted.fully_resolved else None
     inherited = _below(unit, model, below, target, extends)
+    return _reduced(below, source, inherited, informed=informed, extends=extends)
+
+
+def _reduced(
+    below: ComposedModel,
+    source: SourceFile,
+    inherited: Definition | None,
+    *,
+    informed: bool = False,
+    extends: Any = None,
+) -> str | None:
+    """The text of a file without what the layers below say; None: nothing is left of it."""
+    if source.path.kind is FileKind.RELATIONSHIPS:
+        return _joins(below, source.data, source.text, informed=informed)
     if not inherited:
-        return wanted.text
+        return source.text
     edits = reduced(inherited, source.data, informed=informed)
     if extends is not None:
         edits.append(Edit(("extends",), extends))
-    text = edit(wanted.text, edits)
-    return None if _is_empty(target, text) else text
+    text = edit(source.text, edits)
+    return None if _is_empty(source.path, text) else text
 
 
 def _extends(unit: UnitOfWork, model: Model, target: Target) -> Any:
@@ -180,9 +210,9 @@ def _extends(unit: UnitOfWork, model: Model, target: Target) -> Any:
     return None if own is None else own.definition.get("extends")
 
 
-def _is_empty(target: Target, text: str) -> bool:
+def _is_empty(path: FilePath, text: str) -> bool:
     """Whether nothing is left: no property, and no comment but the head of a view."""
-    if read(target.path, text).data:
+    if read(path, text).data:
         return False
     return without_reference(text).strip() in ("", "{}")
 

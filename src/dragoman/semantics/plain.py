@@ -48,3 +48,14 @@ def text(value: object) -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal in value and type: 1, 1.0 and true are three values."""
+    if type(one) is not type(other):
+        return False
+    if is_map(one):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if is_list(one):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dragoman.semantics.files.paths import FileKind, FilePath
 from dragoman.semantics.files.reading import SourceFile, head_of, read
 from dragoman.semantics.files.writing import write
-from dragoman.semantics.plain import is_dict, is_list, is_map
+from dragoman.semantics.plain import is_dict, is_list, is_map, same
 from dragoman.semantics.problems import Edit, YamlPath
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _edited(text: str, change: Edit) -> str:
     text = expanded(text)
     source = _source(text)
     wanted = _applied(source.data, change)
-    if wanted == source.data and change.rename is None:
+    if same(wanted, source.data) and change.rename is None:
         return text
     if not wanted or not source.data or not change.path:
         return _rewritten(text, wanted)
@@ -147,7 +147,9 @@ def _is_list(text: str) -> bool:
 
 def _same(text: str, wanted: Any) -> bool:
     source = read(_LIST if is_list(wanted) else _ANY, text)
-    return not source.problems and source.data == wanted and _order(source.data) == _order(wanted)
+    return (
+        not source.problems and same(source.data, wanted) and _order(source.data) == _order(wanted)
+    )
 
 
 def _order(data: Any) -> Any:

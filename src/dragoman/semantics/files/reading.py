@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from dragoman.semantics.files.composer import MarkingComposer, Trouble
 
 _SYNTAX = "Invalid YAML syntax"
+_TABS = "Indent with blanks: YAML takes no tabs."
+_QUOTES = (
+    "Look at the indentation and the quotes here and in the line above; a value that begins with "
+    "a quote, {, [, *, &, !, %, @ or `, or has `: ` or ` #` inside, goes into quotes as a whole."
+)
 _FIELDS = ("dimensions", "measures", "filters")
 _REFERENCE = re.compile(r"^#[ \t]*Reference this view as[ \t]+(\S+)[ \t]*\r?$", re.MULTILINE)
 _FEATURE = re.compile(r"^#[ \t]*!(enable|disable)_feature\((\w+)\)", re.MULTILINE)
-_BEFORE_DATA = re.compile(r"\A(?:[ \t]*(?:#[^\n]*|---[ \t]*)?(?:\n|\Z))*")
+_BEFORE_DATA = re.compile(r"\A\ufeff?(?:[ \t]*(?:#[^\n]*|---[ \t]*)?(?:\n|\Z))*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,9 +134,9 @@ def _syntax(text: str, error: Any) -> Trouble:
         before = text.encode()[: getattr(error, "position", 0)].decode(errors="ignore")
         return _at_offset(text, len(before), str(getattr(error, "reason", "")) or str(error))
     what = ", ".join(filter(None, (error.context, error.problem)))
-    return Trouble(
-        "yaml_syntax", f"{_SYNTAX}: {what}", "", Mark(mark.line + 1, mark.column + 1), ()
-    )
+    fix = _TABS if text[mark.index : mark.index + 1] == "\t" else _QUOTES
+    place = Mark(mark.line + 1, mark.column + 1)
+    return Trouble("yaml_syntax", f"{_SYNTAX}: {what}", fix, place, ())
 
 
 def _at_offset(text: str, offset: int, what: str) -> Trouble:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dragoman.semantics.building.relationships import relationship
 from dragoman.semantics.composing.merging import ends, relationship_id
@@ -12,6 +12,7 @@ from dragoman.semantics.model.fields import Aggregate, Measure
 from dragoman.semantics.model.references import SqlText
 from dragoman.semantics.model.relationships import Cardinality, JoinType, Relationship
 from dragoman.semantics.model.views import View
+from dragoman.semantics.plain import text
 from dragoman.semantics.problems import YamlPath
 from dragoman.semantics.validation.context import Context
 from dragoman.semantics.validation.report import RELATIONSHIPS, Place
@@ -46,6 +47,8 @@ def _typed(layer: Layer, definition: Definition, at: int, context: Context) -> R
         if below is not None and layer is not context.model.layers[0]:
             return below
         context.report.add(_PLACE, (at, *bad.path), "bad_relationship", bad.message, bad.fix)
+        named = {key: text(definition.get(key)) for key in ("join_from_view", "join_to_view")}
+        _views({key: name for key, name in named.items() if name}, context, _PLACE, (at,))
         return None
 
 
@@ -77,11 +80,8 @@ def check_one(
     path: YamlPath,
 ) -> None:
     """One join: views, condition, keys."""
-    known = True
-    for key, view in (("join_from_view", one.from_view), ("join_to_view", one.to_view)):
-        if context.lookup.view(view) is None:
-            context.report.add(place, (*path, key), *context.lookup.no_view(view))
-            known = False
+    named = {"join_from_view": one.from_view, "join_to_view": one.to_view}
+    known = _views(named, context, place, path)
     if one.left == one.right:
         message = f"The join of {one.left} to itself needs an alias"
         fix = "Add `join_to_view_as: <name>`."
@@ -96,6 +96,16 @@ def check_one(
         fix = "Put the condition into `on_sql`, or make the join `inner`."
         context.report.warn(place, (*path, "where_sql"), "where_on_left_join", message, fix)
     _keys(one, context, place, path)
+
+
+def _views(named: Mapping[str, str], context: Context, place: Place, path: YamlPath) -> bool:
+    """Whether all views that a join names are there; says which are not."""
+    known = True
+    for key, view in named.items():
+        if context.lookup.view(view) is None:
+            context.report.add(place, (*path, key), *context.lookup.no_view(view))
+            known = False
+    return known
 
 
 def _condition(

@@ -106,7 +106,8 @@ class Report:
             topic=place.topic,
             auto_fix=_auto_fix(file, path, rename),
         )
-        self._found.setdefault((file, path, code, message), problem)
+        # The language's schema and the typed model may both see it.
+        self._found.setdefault((file, path, message), problem)
 
     def _locate(self, place: Place, path: YamlPath) -> tuple[str | None, Mark | None]:
         if place.file is not None:
