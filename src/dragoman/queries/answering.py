@@ -113,7 +113,7 @@ async def job_of(call: Call, ask: Ask, planned: Planned) -> Job:
 
 def _after(planned: Planned) -> str:
     """What is done with the rows besides: a part of what the answer depends on."""
-    return repr((planned.sorts, planned.assembly.query if planned.assembly else None))
+    return repr((planned.sorts, planned.assembly.depends_on() if planned.assembly else None))
 
 
 async def _streamed(call: Call, ask: Ask, planned: Planned, form: Format) -> Response:

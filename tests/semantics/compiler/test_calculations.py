@@ -79,6 +79,15 @@ FIRST = call("Omni.ABSOLUTE_POSITION", literal(1))
         (fx("SUM_IF", whole(STATUS), literal("x' OR 1=1 --"), whole(TOTAL)), [0] * 3),
         (fx("COUNT_IF", whole(TOTAL), literal("<>17")), [2] * 3),
         (fx("AVERAGE_IF", whole(TOTAL), literal("<20")), [11] * 3),
+        (fx("RANK", TOTAL), [3, 2, 1]),
+        (fx("RANK", TOTAL, whole(TOTAL), literal(1)), [1, 2, 3]),
+        (fx("RANK", STATUS, STATUS, literal(0)), [None, 1, 2]),
+        (fx("MOD", fx("MINUS", literal(0), TOTAL), literal(3)), [1, 1, 0]),
+        (fx("MOD", TOTAL, literal(-3)), [-1, -1, 0]),
+        (fx("MOD", TOTAL, literal(0)), [None] * 3),
+        (fx("CEILING", TOTAL, literal(4)), [8, 20, 32]),
+        (fx("FLOOR", TOTAL, literal(4)), [4, 16, 28]),
+        (fx("CEILING", fx("DIVIDE", TOTAL, literal(4))), [2, 5, 8]),
     ],
 )  # fmt: skip
 def test_what_other_rows_have(database: Any, tree: Any, wanted: list[Any]) -> None:
@@ -116,9 +125,39 @@ def test_columns_of_a_pivot(database: Any) -> None:
         worked_out(database, fx("SUM", across))
 
 
+def test_a_share_of_the_total_of_a_column(database: Any) -> None:
+    mean = {"type": "reference", "column_ref": ["orders.mean", "column_total"]}
+    fields = ["orders.status", "orders.mean"]
+    asked = {"fields": fields, "sorts": [{"column_name": "orders.mean"}]}
+    # The total is the mean of all orders, 13, and not of the means above it.
+    totals = {"column_totals": {"::total::": {"type": "aggregation"}}}
+    found = worked_out(database, mean, **asked, **totals)
+    assert found == [13, 13, 13, None]
+    with pytest.raises(PlanError, match="total"):
+        worked_out(database, mean, **asked)
+    elsewhere = {**mean, "column_ref": ["orders.mean", "row_total"]}
+    with pytest.raises(PlanError, match="row_total"):
+        worked_out(database, elsewhere, **asked, **totals)
+
+
+def test_each_column_of_a_pivot_has_its_own_total(database: Any) -> None:
+    total = {"type": "reference", "column_ref": ["orders.total", "column_total"]}
+    found = worked_out(
+        database,
+        total,
+        fields=["orders.user_id", "orders.status", "orders.total"],
+        pivots=["orders.status"],
+        sorts=[{"column_name": "orders.user_id"}],
+        column_totals={"orders.total": {"type": "aggregation"}},
+    )
+    # User 1: open and paid, 2: no status, none: paid; and the totals' own rows.
+    assert found == [30, 17, 5, 17, None, None, None]
+
+
 @pytest.mark.parametrize(
     "tree",
     [
+        fx("RANK", TOTAL, field("orders.count")),
         fx("VLOOKUP", literal("paid"), STATUS, whole(STATUS), literal(4)),
         fx("VLOOKUP", literal("paid"), field("orders.fee"), whole(STATUS), literal(1)),
         fx("VLOOKUP", literal("paid")),

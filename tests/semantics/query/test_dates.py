@@ -108,6 +108,36 @@ def test_a_day_of_23_hours() -> None:
     assert bounds[1] - bounds[0] == timedelta(hours=23)
 
 
+@pytest.mark.parametrize(
+    ("now", "words", "start", "end"),
+    [
+        # 01:30 in New York comes twice on November 1st: at 05:30 and at 06:30 UTC.
+        ("2026-11-01 05:30", "now", "05:30", "05:30"),
+        ("2026-11-01 06:30", "now", "06:30", "06:30"),
+        ("2026-11-01 06:30", "this hour", "06:00", "07:00"),
+        ("2026-11-01 06:30", "2 hours ago", "05:00", "06:00"),
+        ("2026-11-01 06:30", "2026-11-01T06:30Z", "06:30", "06:31"),
+        ("2026-11-01 06:30", "1 complete hours ago", "05:00", "06:00"),
+        # No hour begins at 02:00 on March 8th: after 06:59 UTC it is 03:00.
+        ("2026-03-08 07:30", "2 hours ago", "06:00", "07:00"),
+        ("2026-03-08 07:30", "2 complete hours ago", "05:00", "06:00"),
+    ],
+)
+def test_hours_pass_when_the_clock_changes(now: str, words: str, start: str, end: str) -> None:
+    calendar = replace(NEW_YORK, now=datetime.fromisoformat(now).replace(tzinfo=UTC))
+    found = dates.period(words, calendar)
+    times = [calendar.instant(each).astimezone(UTC) for each in (found.start, found.end)]
+    assert [f"{each:%H:%M}" for each in times] == [start, end]
+
+
+def test_so_many_hours_are_as_many_hours() -> None:
+    calendar = replace(NEW_YORK, now=datetime(2026, 3, 8, 14, tzinfo=UTC))
+    start = dates.moment("24 hours ago", calendar)
+    end = dates.later(start, dates.length("24 hours"), calendar)
+    assert calendar.instant(end) - calendar.instant(start).astimezone(UTC) == timedelta(hours=24)
+    assert dates.later(start, dates.length("1 day"), calendar) - start == timedelta(days=1)
+
+
 def test_an_answer_is_good_until_the_words_change() -> None:
     calendar = replace(NEW_YORK, asked=[])
     assert calendar.good_until() is None

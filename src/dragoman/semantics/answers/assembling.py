@@ -9,13 +9,14 @@ from typing import Any
 from dragoman.dialects.arrow import pyarrow
 from dragoman.dialects.sql import table
 from dragoman.semantics.answers.calculations import Calculator
-from dragoman.semantics.answers.filling import known_values
+from dragoman.semantics.answers.filling import can_fill, filled, known_values
 from dragoman.semantics.answers.lookups import ROW_NUMBER, ROWS
 from dragoman.semantics.answers.operators import Frame
-from dragoman.semantics.compiler.compiled import Compiled, Earlier, TotalKind
+from dragoman.semantics.answers.periods import beside
+from dragoman.semantics.compiler.compiled import Compiled, TotalKind
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.labels import title
-from dragoman.semantics.compiler.plan import Column, Group
+from dragoman.semantics.compiler.plan import Column
 from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.query.request import Calculation, Query
 
@@ -23,13 +24,6 @@ from dragoman.semantics.query.request import Calculation, Query
 
 TOTAL_INDICATOR = "$omni_column_total_indicator"
 PERIOD = "omni_period_pivot"
-_STEPS = {
-    "date": "1 DAY",
-    "week": "7 DAY",
-    "month": "1 MONTH",
-    "quarter": "3 MONTH",
-    "year": "1 YEAR",
-}
 SWALLOWED = "#ERROR!"
 _SQL = table("duckdb")
 
@@ -53,11 +47,13 @@ class Assembly:
         """Columns whose gaps are filled: of days, weeks, months, quarters or years, and those whose
         values the model knows."""
         groups = {group.name: group for group in self.compiled.plan.groups}
-        return tuple(
-            name
-            for name in self.query.fill
-            if name in groups and (groups[name].bracket in _STEPS or known_values(groups[name]))
-        )
+        return tuple(name for name in self.query.fill if name in groups and can_fill(groups[name]))
+
+    def depends_on(self) -> tuple[object, ...]:
+        """All that an answer depends on besides the main statement; equal ones give equal rows."""
+        groups = {group.name: group for group in self.compiled.plan.groups}
+        known = [known_values(groups[name]) for name in self.fills()]
+        return self.query, self.compiled.totals, self.compiled.earlier, known
 
     def columns(self) -> tuple[Column, ...]:
         """The columns of the assembled answer."""
@@ -90,61 +86,42 @@ class Assembly:
         import duckdb
 
         with duckdb.connect(config={"threads": "1", "enable_external_access": "false"}) as work:
-            parts = [self._worked_out(work, main)]
+            parts = [self._worked_out(work, main, self._totals_of(work, totals))]
             for rows, period in zip(earlier, self.compiled.earlier, strict=True):
-                parts.append(self._worked_out(work, _forward(work, rows, period)))
+                parts.append(
+                    self._worked_out(work, beside(work, main, rows, period, self.compiled))
+                )
             found = parts[0]
             if self.compiled.earlier:
                 found = _stacked(parts)
             return self._with_totals(work, found, totals)
 
-    def _worked_out(self, work: Any, rows: Any) -> Any:
+    def _worked_out(self, work: Any, rows: Any, totals: Mapping[str, str] | None = None) -> Any:
         """One period's rows: gaps filled, calculations worked out, measures turned to rows."""
-        for name in self.fills():
-            rows = self._filled(work, rows, name)
-        found = self._calculated(work, rows)
+        rows = filled(work, rows, self.fills(), self.query, self.compiled.plan)
+        found = self._calculated(work, rows, totals or {})
         if self.query.transposed:
             found = _transposed(work, found, self.query.transposed, self.compiled.columns)
         return found
 
-    def _filled(self, work: Any, rows: Any, name: str) -> Any:
-        """A row for each step from the first to the last, or for each value that is known, for each
-        of the other dimensions' groups; measures are NULL in new rows."""
-        if rows.num_rows == 0:
-            return rows
-        groups = {group.name: group for group in self.compiled.plan.groups}
-        others = [_quoted(each) for each in groups if each != name and each in rows.schema.names]
-        work.register("gapped", rows)
-        column = _quoted(name)
-        step = _STEPS.get(groups[name].bracket or "")
-        if step is not None:
-            span = f"(SELECT MIN({column}) AS lo, MAX({column}) AS hi FROM gapped)"
-            steps = f"UNNEST(GENERATE_SERIES(lo, hi, INTERVAL {step}))"
-            kind = f"(SELECT CAST({steps} AS DATE) AS {column}, NULL AS __at FROM {span})"
-        else:
-            work.register("known", _known(groups[name], rows.schema.field(name).type))
-            kind = f"(SELECT value AS {column}, __at FROM known)"
-        grid = kind
-        if others:
-            listed = ", ".join(others)
-            grid = f"(SELECT * FROM {kind} CROSS JOIN (SELECT DISTINCT {listed} FROM gapped))"
-        same = [f"s.{each} IS NOT DISTINCT FROM g.{each}" for each in [column, *others]]
-        keys = [column, *others]
-        chosen = [
-            f"COALESCE(s.{q}, g.{q}) AS {q}" if (q := _quoted(each)) in keys else f"g.{q}"
-            for each in rows.schema.names
-        ]
-        sort = next((each for each in self.query.sorts if each.column == name), None)
-        way = "DESC" if sort is not None and sort.descending else "ASC"
-        place = "s.__at NULLS LAST, " if sort is None else ""
-        statement = (
-            f"SELECT {', '.join(chosen)} FROM {grid} s FULL JOIN gapped g"
-            f" ON {' AND '.join(same)} "
-            f" ORDER BY {place}COALESCE(s.{column}, g.{column}) {way} NULLS LAST"
-        )
-        return work.sql(statement).to_arrow_table().cast(rows.schema)
+    def _totals_of(self, work: Any, totals: Mapping[TotalKind, Any]) -> dict[str, str]:
+        """Measures' totals of their columns as expressions beside the rows; in a pivot each column
+        has its own."""
+        pivots = sorted(self.compiled.plan.pivots)
+        kinds = (TotalKind.COLUMN,) if pivots else (TotalKind.COLUMN, TotalKind.BOTH)
+        rows = next((totals[kind] for kind in kinds if kind in totals), None)
+        if rows is None:
+            return {}
+        work.register("column_totals", rows)
+        same = [f"t.{q} IS NOT DISTINCT FROM {ROWS}.{q}" for q in map(_quoted, pivots)]
+        where = f" WHERE {' AND '.join(same)}" if same else ""
+        return {
+            name: f"(SELECT any_value(t.{_quoted(name)}) FROM column_totals t{where})"
+            for name in rows.schema.names
+            if name not in pivots
+        }
 
-    def _calculated(self, work: Any, main: Any) -> Any:
+    def _calculated(self, work: Any, main: Any, totals: Mapping[str, str]) -> Any:
         import duckdb
 
         if not self.query.calculations:
@@ -154,12 +131,12 @@ class Assembly:
         swallows = any(each.swallow_errors for each in self.query.calculations)
         for failed in (False, True) if swallows else (False,):
             try:
-                return work.sql(self._calculations(main, failed=failed)).to_arrow_table()
+                return work.sql(self._calculations(main, totals, failed=failed)).to_arrow_table()
             except duckdb.Error as problem:
                 told = str(problem).partition("\n")[0][:200]
         raise PlanError(f"The calculations cannot be worked out: {told}")
 
-    def _calculations(self, main: Any, *, failed: bool = False) -> str:
+    def _calculations(self, main: Any, totals: Mapping[str, str], *, failed: bool = False) -> str:
         """The statement over the rows. `failed`: calculations that may, have."""
         written: dict[str, str] = {}
         plan = self.compiled.plan
@@ -173,7 +150,7 @@ class Assembly:
             if failed and each.swallow_errors:
                 written[each.name] = f"'{SWALLOWED}'"
             else:
-                written[each.name] = self._written(each, frame, written)
+                written[each.name] = self._written(each, frame, written, totals)
         texts = {name: _quoted(name) for name in main.schema.names} | written
         listed = ", ".join(f"{texts[name]} AS {_quoted(name)}" for name in columns if name in texts)
         number = _quoted(ROW_NUMBER)
@@ -183,9 +160,15 @@ class Assembly:
             f" SELECT {listed} FROM {ROWS} ORDER BY {number}"
         )
 
-    def _written(self, each: Calculation, frame: Frame, known: Mapping[str, str]) -> str:
+    def _written(
+        self,
+        each: Calculation,
+        frame: Frame,
+        known: Mapping[str, str],
+        totals: Mapping[str, str],
+    ) -> str:
         try:
-            return Calculator(each.name, frame, known).write(each.expression)
+            return Calculator(each.name, frame, known, totals).write(each.expression)
         except PlanError:
             if each.swallow_errors:
                 return f"'{SWALLOWED}'"
@@ -213,29 +196,6 @@ class Assembly:
         same = [f"s.{_quoted(key)} IS NOT DISTINCT FROM t.{_quoted(key)}" for key in keys]
         exists = f"EXISTS (SELECT 1 FROM shown s WHERE {' AND '.join(same)})"
         return work.sql(f"SELECT * FROM totalled t WHERE {exists}").to_arrow_table()
-
-
-def _known(group: Group, kind: Any) -> Any:
-    pa: Any = pyarrow()
-    values = pa.array(known_values(group)).cast(kind)
-    return pa.table({"value": values, "__at": list(range(len(values)))})
-
-
-def _forward(work: Any, rows: Any, period: Earlier) -> Any:
-    """Times of an earlier period where they stand beside those of the question."""
-    if not period.moved:
-        return rows
-    work.register("earlier", rows)
-    if period.back is None:
-        span = f"INTERVAL {int(period.seconds)} SECOND"
-    else:
-        span = f"INTERVAL {period.back.count} {period.back.unit.value}"
-    columns = [
-        f"{_quoted(name)} + {span} AS {_quoted(name)}" if name in period.moved else _quoted(name)
-        for name in rows.schema.names
-    ]
-    moved = work.sql(f"SELECT {', '.join(columns)} FROM earlier").to_arrow_table()
-    return moved.cast(rows.schema)
 
 
 def _stacked(parts: Sequence[Any]) -> Any:

@@ -17,6 +17,7 @@ from dragoman.semantics.answers.operators import (
     OPERATORS,
     TYPES,
     Frame,
+    ranked,
 )
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.pivots import COLUMN_NUMBER
@@ -34,12 +35,20 @@ _SQL = table("duckdb")
 
 
 class Calculator:
-    """Writes one calculation. `known`: expressions of calculations that were written before."""
+    """Writes one calculation. `known`: expressions of calculations that were written before;
+    `totals`: those of the totals of columns."""
 
-    def __init__(self, name: str, frame: Frame, known: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        frame: Frame,
+        known: Mapping[str, str],
+        totals: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.frame = frame
         self.known = known
+        self.totals = totals or {}
 
     def write(self, node: Any, depth: int = 0) -> str:
         """The expression of a tree. Raises `PlanError`."""
@@ -54,9 +63,7 @@ class Calculator:
             case "field":
                 return self._field(str(given.get("field_name")))
             case "reference":
-                path = given.get("column_ref")
-                first = cast("list[Any]", path)[0] if isinstance(path, list) and path else None
-                return self._field(str(first))
+                return self._reference(given.get("column_ref"))
             case "call":
                 return self._call(given, depth)
             case kind:
@@ -74,6 +81,17 @@ class Calculator:
         if name not in self.frame.columns:
             raise self._bad(f"it uses {name[:80]!r}, which is not in the answer")
         return _SQL.name(name)
+
+    def _reference(self, path: Any) -> str:
+        """A column, or the total of one: `[name]`, `[name, "column_total"]`."""
+        name, *rest = cast("list[Any]", path) if isinstance(path, list) and path else [None]
+        if not rest:
+            return self._field(str(name))
+        if rest != ["column_total"]:
+            raise self._bad(f"it refers to {str(rest)[:60]} of a column")
+        if str(name) not in self.totals:
+            raise self._bad(f"it uses the total of {str(name)[:80]!r}, which has none")
+        return self.totals[str(name)]
 
     def _call(self, node: Mapping[str, Any], depth: int) -> str:
         operator = str(node.get("operator", "")).rpartition(".")[2]
@@ -180,6 +198,7 @@ class Calculator:
             "OMNI_FX_MATCH": self._match,
             "OMNI_FX_INDEX": self._index,
             "OMNI_FX_DATEDIF": self._datedif,
+            "OMNI_FX_RANK": self._rank,
         }.get(operator)
         if write is not None:
             return write(operands, depth + 1)
@@ -234,6 +253,16 @@ class Calculator:
         if unit is None or unit.upper() not in lookups.UNITS:
             raise self._bad("DATEDIF takes a unit such as DAY, and two times")
         return lookups.difference(unit, *[self.write(each, depth) for each in operands[1:]])
+
+    def _rank(self, operands: list[Any], depth: int) -> str:
+        """A value, its column, and the way: 0 the greatest first, as without it; else the least."""
+        way = _whole(operands[2]) if len(operands) == 3 else 0
+        if not 1 <= len(operands) <= 3 or way is None:
+            raise self._bad("RANK takes a value, its column, and 0 or 1")
+        value, *column = [self.write(_column(each), depth) for each in operands[:2]]
+        if column and column != [value]:
+            raise self._bad("RANK gives the place of a value in its own column")
+        return ranked(self.frame, value, ascending=way != 0)
 
     def _if(self, operator: str, aggregate: str, operands: list[Any], depth: int) -> str:
         """An aggregate of the rows whose value meets a criterion, beside every row."""

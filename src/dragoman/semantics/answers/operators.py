@@ -102,7 +102,33 @@ def _running(frame: Frame, given: Operands) -> str:
 
 
 def _rank(frame: Frame, given: Operands) -> str:
-    return f"RANK() {frame.over(order=f'{given[0]} DESC NULLS LAST')}"
+    return ranked(frame, given[0], ascending=False)
+
+
+def ranked(frame: Frame, value: str, *, ascending: bool) -> str:
+    """The place of a value in its column, the greatest or the least first; NULL has none."""
+    way = "ASC" if ascending else "DESC"
+    place = f"RANK() {frame.over(order=f'{value} {way} NULLS LAST')}"
+    return f"CASE WHEN {value} IS NOT NULL THEN {place} END"
+
+
+def _modulo(_frame: Frame, given: Operands) -> str:
+    """With the sign of the divisor, as spreadsheets have it."""
+    value, divisor = given[0], f"NULLIF({given[1]}, 0)"
+    return f"FMOD(FMOD({value}, {divisor}) + {divisor}, {divisor})"
+
+
+def _to_multiple(name: str) -> Write:
+    """Rounded to whole numbers, or to multiples of the second operand."""
+
+    def write(_frame: Frame, given: Operands) -> str:
+        value, *step = given
+        if not step:
+            return f"{name}({value})"
+        (size,) = step
+        return f"({name}({value} / NULLIF({size}, 0)) * {size})"
+
+    return write
 
 
 def _row_number(frame: Frame, _given: Operands) -> str:
@@ -164,7 +190,6 @@ OPERATORS: dict[str, Write] = {
     "OMNI_PERCENT_CHANGE_FROM_PREVIOUS": _change,
     "OMNI_RUNNING_TOTAL": _running,
     "OMNI_RANK": _rank,
-    "OMNI_FX_RANK": _rank,
     "OMNI_FX_PLUS": _infix("+"),
     "OMNI_FX_MINUS": _infix("-"),
     "OMNI_FX_MULTIPLY": _infix("*"),
@@ -186,12 +211,12 @@ OPERATORS: dict[str, Write] = {
     "OMNI_FX_CONCATENATE": _function("CONCAT"),
     "OMNI_FX_ABS": _function("ABS"),
     "OMNI_FX_ROUND": _function("ROUND"),
-    "OMNI_FX_FLOOR": _function("FLOOR"),
-    "OMNI_FX_CEILING": _function("CEIL"),
+    "OMNI_FX_FLOOR": _to_multiple("FLOOR"),
+    "OMNI_FX_CEILING": _to_multiple("CEIL"),
     "OMNI_FX_SQRT": _function("SQRT"),
     "OMNI_FX_LN": _function("LN"),
     "OMNI_FX_EXP": _function("EXP"),
-    "OMNI_FX_MOD": _function("FMOD", 2),
+    "OMNI_FX_MOD": _modulo,
     "OMNI_FX_UPPER": _function("UPPER"),
     "OMNI_FX_LOWER": _function("LOWER"),
     "OMNI_FX_LEN": _function("LENGTH"),

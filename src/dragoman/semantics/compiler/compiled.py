@@ -29,13 +29,12 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """The question for the filter's time moved back. `sql`: its columns are the question's;
-    `moved`: columns whose times go forward again, by `back`, or by `seconds` where it is None."""
+    """The question for the filter's time moved back. `sql`: its columns are the question's, and it
+    has rows enough to stand beside those; `moved`: columns whose times go forward again, and how
+    far."""
 
     sql: str
-    moved: tuple[str, ...]
-    back: Length | None
-    seconds: float
+    moved: tuple[tuple[str, Length], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,7 +250,7 @@ class Conditions:
                 return dates.moment(left, cal), dates.moment(right, cal)
             case DateKind.TIME_FOR_INTERVAL_DURATION:
                 start = dates.moment(left, cal)
-                return start, dates.add(start, dates.length(right))
+                return start, dates.later(start, dates.length(right), cal)
             case _:
                 found = dates.period(left, cal)
                 return found.start, found.end

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dragoman.dialects.sql.functions import NotExpressible
+from dragoman.dialects.sql.kinds import Unit
 from dragoman.semantics.compiler import binding
 from dragoman.semantics.compiler.access import Access
 from dragoman.semantics.compiler.asking import Asking
@@ -29,6 +30,7 @@ from dragoman.semantics.compiler.rules import Rules
 from dragoman.semantics.compiler.shapes import all_filters, queried, shape_of
 from dragoman.semantics.compiler.tables import Tables
 from dragoman.semantics.model.fields import Dimension, Measure
+from dragoman.semantics.model.grains import Grain
 from dragoman.semantics.model.references import FieldRef, field_ref
 from dragoman.semantics.query.dates import BadDate, Length, add
 from dragoman.semantics.query.filters import DateFilter, DateKind
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from dragoman.semantics.compiler.compile import Compiler
 
 MAX_NESTED = 10
+# Groups of an earlier period that may stand beside those of a question.
+MAX_EARLIER = 100_000
 
 
 class Question:
@@ -265,14 +269,21 @@ class Question:
             comparisons=(),
             row_totals=(),
             column_totals=(),
+            # Which groups stand beside the question's own is known when both are there.
+            limit=None if main.limit is None else max(main.limit, MAX_EARLIER),
+            default_limit=False,
+            offset=0,
+            column_limit=max(main.column_limit, MAX_EARLIER),
         )
         inner = self.inner(query).compile()
+        days = (start - left).total_seconds() / 86_400
+        exact = back or Length(round(days * 86_400), Unit.SECOND)
         times = [
-            group.name
+            (group.name, _steps(group.bracket, days) or exact)
             for group in main.groups
             if group.field.address == name.partition("[")[0] and group.value.type.is_time
         ]
-        return Earlier(inner.sql, tuple(times), back, seconds)
+        return Earlier(inner.sql, tuple(times))
 
     # fields
 
@@ -442,6 +453,26 @@ def _totalled(measured: list[Measured], asked: Collection[str]) -> list[Measured
     """The measures whose totals are asked for: by their names, or all by `::total::`."""
     every = TotalKind.BOTH in asked
     return [each for each in measured if every or each.name in asked]
+
+
+def _steps(grain: str | None, days: float) -> Length | None:
+    """So many days as whole steps of a time frame, so that weeks come to stand beside weeks; None
+    for frames that are no longer than a day."""
+    found = _SIZES.get(grain or "")
+    if found is None:
+        return None
+    count, unit, size = found
+    return Length(count * round(days / size), unit)
+
+
+_SIZES: dict[str, tuple[int, Unit, float]] = {
+    Grain.WEEK: (7, Unit.DAY, 7),
+    Grain.MONTH: (1, Unit.MONTH, 30.437),
+    Grain.QUARTER: (3, Unit.MONTH, 91.31),
+    Grain.YEAR: (12, Unit.MONTH, 365.2425),
+    Grain.FISCAL_QUARTER: (3, Unit.MONTH, 91.31),
+    Grain.FISCAL_YEAR: (12, Unit.MONTH, 365.2425),
+}
 
 
 def _moved_back(moment: datetime, back: Length | None, seconds: float) -> datetime:

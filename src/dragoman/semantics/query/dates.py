@@ -2,8 +2,9 @@
 
 Everything is worked out on the wall clock of the asker, from one captured `now`; `instant` then
 turns a bound into a point in time, each bound on its own, so that a day of 23 or 25 hours has its
-true length. The grammar is that of the reference (modeling reference 3.4): `N units ago` counts the
-unit that is under way, `N complete units ago` does not.
+true length. Hours, minutes and seconds go by the time that passes, whatever the clock does. The
+grammar is that of the reference (modeling reference 3.4): `N units ago` counts the unit that is
+under way, `N complete units ago` does not.
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ class Calendar:
             if unit is None:
                 return self.now
             here = floor(self.now.astimezone(self.zone).replace(tzinfo=None), _STEP[unit], self)
-            ends.append(self.instant(add(here, Length(1, _STEP[unit]))))
+            ends.append(self.instant(later(here, Length(1, _STEP[unit]), self)))
         return min(ends, default=None)
 
     def instant(self, local: datetime) -> datetime:
-        """The instant of a wall-clock reading: the first of two, and past the gap of a reading
-        that the clock skips."""
-        return local.replace(tzinfo=self.zone, fold=0)
+        """The instant of a wall-clock reading: of two the first, unless it was worked out from an
+        instant; and past the gap of a reading that the clock skips."""
+        return local.replace(tzinfo=self.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,15 @@ def add(start: datetime, span: Length) -> datetime:
         raise BadDate("the time lies outside the years 1 to 9999") from None
 
 
+def later(start: datetime, span: Length, cal: Calendar) -> datetime:
+    """The reading when that much time has passed: hours of the clock may come twice, or not at all.
+    Days and longer go by the calendar."""
+    if span.unit.of_days:
+        return add(start, span)
+    passed = add(cal.instant(start).astimezone(UTC), span)
+    return passed.astimezone(cal.zone).replace(tzinfo=None)
+
+
 def _add(start: datetime, span: Length) -> datetime:
     months = _MONTHS.get(span.unit)
     if months is None:
@@ -122,7 +132,7 @@ def floor(moment: datetime, unit: Unit, cal: Calendar, *, fiscal: bool = False) 
     """The start of the unit that a reading falls in."""
     if not unit.of_days:
         return moment.replace(**_BELOW[unit])
-    day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     if unit is Unit.WEEK:
         return day - timedelta(days=(day.weekday() - cal.week_start) % 7)
     if unit is Unit.DAY:
@@ -208,7 +218,8 @@ def _relative(words: str, _text: str, cal: Calendar) -> Period | None:
 
 def _away(count: int, span: Length, cal: Calendar) -> Period:
     here = floor(cal.local_now(span.unit), span.unit, cal, fiscal=span.fiscal)
-    return _span(add(here, Length(count, span.unit)), Length(1, span.unit))
+    start = later(here, Length(count, span.unit), cal)
+    return Period(start, later(start, Length(1, span.unit), cal))
 
 
 _QUARTER = re.compile(r"(\d{4}) ?-?q([1-4])")
@@ -259,8 +270,11 @@ def _plain(found: re.Match[str], cal: Calendar) -> Period:
     if found[8]:
         start = _in_zone(start, found[8], cal)
     if fraction:
-        return Period(start, start + timedelta(microseconds=1))
-    return _span(start, Length(1, _LEVELS[len(numbers) - 1]))
+        end = start + timedelta(microseconds=1)
+        return Period(start, end.replace(fold=start.fold))
+    length = Length(1, _LEVELS[len(numbers) - 1])
+    # Without an offset an hour of the clock is meant, which may come twice.
+    return Period(start, later(start, length, cal)) if found[8] else _span(start, length)
 
 
 def _in_zone(start: datetime, offset: str, cal: Calendar) -> datetime:
