@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.cli import demo_home
+from dragoman.cli import demo_home, demo_question
+from dragoman.cli.exits import CommandError
 from tests.cli.conftest import Run
 
 SECONDS = 240
@@ -27,6 +28,30 @@ def demo(home: Path, *options: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         timeout=SECONDS,
     )
+
+
+def test_a_schema_that_takes_long_is_asked_for_within_the_rate_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, asked = [0.0], [0.0]
+
+    class Clock:
+        monotonic = staticmethod(lambda: now[0])
+
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            now[0] += seconds
+
+    class Client:
+        def call(self, *_: object) -> dict[str, list[object]]:
+            asked.append(now[0])
+            return {"records": []}
+
+    monkeypatch.setattr(demo_question, "time", Clock)
+    with pytest.raises(CommandError):
+        demo_question.wait_for_schema(Client(), "any")  # pyright: ignore[reportArgumentType]
+    assert max(sum(at <= each < at + 60 for each in asked) for at in asked) < 30
+    assert asked[-1] > demo_question.SCHEMA_SECONDS - demo_question.MOST_PAUSE_SECONDS
 
 
 def test_it_ends_by_itself_and_its_commands_work(
