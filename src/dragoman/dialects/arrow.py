@@ -5,6 +5,7 @@ pyarrow ships no type information; these names say which of its classes is meant
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import Any, TypeAlias
 
@@ -16,6 +17,7 @@ RecordBatchReader: TypeAlias = Any
 Schema: TypeAlias = Any
 
 
+@functools.cache
 def pyarrow() -> Any:
     """The pyarrow module, with `pyarrow.compute` loaded."""
     importlib.import_module("pyarrow.compute")

@@ -12,8 +12,10 @@ Values = Sequence[Any]
 Convert = Callable[[Values], Array]
 BATCH_ROWS = 16_384
 # Where a driver gives row after row, the first batch is small, so that it is there soon.
-FIRST_ROWS = 64
+FIRST_ROWS = 16
 _GROWTH = 8
+# So many rows are Python values at a time: with more, taking them from the driver is slower.
+_CHUNK_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,20 @@ def batches(
     """Record batches until `fetch(size)` gives no rows: `first` of them, then more and more."""
     pa, schema = pyarrow(), schema_of(columns)
     size = first
-    while rows := fetch(size):
-        turned = zip(*rows, strict=True)
-        arrays = [column.convert(values) for column, values in zip(columns, turned, strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+    while parts := list(_parts(fetch, columns, size)):
+        arrays = parts[0] if len(parts) == 1 else map(pa.concat_arrays, zip(*parts, strict=True))
+        yield pa.RecordBatch.from_arrays(list(arrays), schema=schema)
         size = min(size * _GROWTH, BATCH_ROWS)
+
+
+def _parts(
+    fetch: Callable[[int], Sequence[Values]], columns: Sequence[Column], size: int
+) -> Iterator[list[Array]]:
+    """So many rows, a chunk at a time; fewer where the driver gives fewer than it is asked for."""
+    while size > 0 and (rows := fetch(asked := min(size, _CHUNK_ROWS))):
+        turned = zip(*rows, strict=True)
+        yield [column.convert(given) for column, given in zip(columns, turned, strict=True)]
+        size = size - len(rows) if len(rows) == asked else 0
 
 
 def values(name: str, kind: DataType) -> Column:

@@ -190,8 +190,15 @@ class ExasolSession(StreamingSession):
 
 
 def _batches(statement: Statement, columns: Sequence[arrow_rows.Column]) -> Iterator[RecordBatch]:
-    """A message is a batch; its values come column by column, as Arrow wants them."""
+    """A message is a batch; its values come column by column, as Arrow wants them.
+
+    Of the first message a few rows go ahead, since the rest takes its time to become Arrow."""
     pa, schema = pyarrow(), arrow_rows.schema_of(columns)
+    ahead = arrow_rows.FIRST_ROWS
     for chunk in statement.chunks():
-        arrays = [column.convert(values) for column, values in zip(columns, chunk, strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+        for part in (slice(ahead), slice(ahead, None)):
+            parts = [values[part] for values in chunk]
+            if parts and parts[0]:
+                arrays = [c.convert(values) for c, values in zip(columns, parts, strict=True)]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+        ahead = 0

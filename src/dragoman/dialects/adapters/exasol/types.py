@@ -114,10 +114,14 @@ def duration(text: str) -> timedelta:
 
 
 def _each(kind: DataType, turn: Callable[[Any], Any]) -> tuple[DataType, Convert]:
-    """Value by value."""
+    """As they are where Arrow takes them (JSON's own numbers and texts), else value by value."""
+    pa = pyarrow()
 
     def convert(given: Values) -> Array:
-        return pyarrow().array([None if v is None else turn(v) for v in given], kind)
+        try:
+            return pa.array(given, kind)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            return pa.array([None if v is None else turn(v) for v in given], kind)
 
     return kind, convert
 
