@@ -138,6 +138,15 @@ def test_many_rows_come_by_the_storage_stream_in_order(emulator: BigQuery) -> No
     assert [n for batch in batches for n in batch.column(0).to_pylist()] == [*range(1, 200_001)]
 
 
+@pytest.mark.parametrize("count", [999, 1_000, 1_001, 11_001])
+def test_an_answer_of_a_few_pages_is_whole_and_in_order(emulator: BigQuery, count: int) -> None:
+    with emulator.session() as session:
+        found = session.run(many(count))
+        numbers = [n for batch in found.batches for n in batch.column(0).to_pylist()]
+    assert numbers == [*range(1, count + 1)]
+    assert found.notices == []
+
+
 def test_without_the_storage_api_the_same_rows_come_by_pages(emulator: BigQuery) -> None:
     network = emulator.network()
     del network.ports[STORAGE]

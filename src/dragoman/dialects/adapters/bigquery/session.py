@@ -23,6 +23,8 @@ from dragoman.dialects.streaming import Attempt, StreamingSession, timed_out
 # The service's limit comes first; ours rings when it is late, then the socket's.
 _OWN_CLOCK_SECONDS: Final = 0.3
 _GRACE_SECONDS: Final = 15.0
+# The first page comes with the news that the job is done, even where all rows then come by stream.
+_FIRST_ROWS: Final = 1_000
 _PAGE_ROWS: Final = 10_000
 # Below this, opening a stream takes longer than the pages do.
 _STORAGE_ROWS: Final = 20_000
@@ -164,7 +166,9 @@ class BigQuerySession(StreamingSession):
             retry=retry(),
             job_retry=None,
         )
-        return job.result(page_size=_PAGE_ROWS, retry=retry(), job_retry=None)
+        rows = job.result(page_size=_FIRST_ROWS, retry=retry(), job_retry=None)
+        rows._page_size = _PAGE_ROWS
+        return rows
 
     def _config(self, values: dict[str, Any] | None = None, *, dry_run: bool = False) -> Any:
         from google.cloud import bigquery
