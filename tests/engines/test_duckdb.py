@@ -44,6 +44,32 @@ def test_the_sample_data_is_a_shop() -> None:
         assert caught.value.cause is Cause.READ_ONLY
 
 
+_LARGEST = 2**128 - 1
+TEXTS: list[tuple[str, object]] = [
+    (f"{_LARGEST}::UHUGEINT", str(_LARGEST)),
+    ("TIMETZ '10:11:12+02'", "10:11:12+02"),
+    ("'101'::BIT", "101"),
+    (f"'{10**50}'::BIGNUM", str(10**50)),
+    ("VARIANT 'x'", "x"),
+    ("NULL::BIT", None),
+    (f"[{_LARGEST}::UHUGEINT, NULL]", [str(_LARGEST), None]),
+    ("['1'::BIT]::BIT[1]", ["1"]),
+    ("{'it\"s': '1'::BIT, 'n': 1}", {'it"s': "1", "n": 1}),
+    ("MAP {'k': '1'::BIT}", [("k", "1")]),
+]
+
+
+@pytest.mark.parametrize(("sql", "value"), TEXTS, ids=[case[0] for case in TEXTS])
+def test_what_arrow_has_no_equal_for_is_text(sql: str, value: object) -> None:
+    """Beside a column of the same name."""
+    with sample().session() as session:
+        answer = session.run(f"SELECT 1 AS v, {sql} AS v FROM range(3)")
+        batches = list(answer.batches)
+    assert answer.schema.names == ["v", "v"]
+    assert [row for batch in batches for row in batch.column(1).to_pylist()] == [value] * 3
+    assert [row for batch in batches for row in batch.column(0).to_pylist()] == [1] * 3
+
+
 def test_no_password_and_no_host_are_asked_for() -> None:
     draft = validate({"dialect": "duckdb", "name": "Sample", "database": ":memory:"})
     assert draft.warnings == []

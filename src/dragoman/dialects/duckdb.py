@@ -58,7 +58,8 @@ class DuckDB(Dialect):
         notes=(
             "The operator names the directory of the database files (duckdb_root).",
             "The file is opened read-only; other files, the network and extensions are closed.",
-            "Sums of whole numbers arrive as decimal128(38, 0); larger ones are an error.",
+            "Sums of whole numbers (HUGEINT) arrive as decimal128(38, 0).",
+            "UHUGEINT, BIGNUM, BIT, VARIANT and times with a zone arrive as text.",
         ),
     )
 

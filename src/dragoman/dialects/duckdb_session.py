@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dragoman.dialects import duckdb_catalog
+from dragoman.dialects import duckdb_catalog, duckdb_types
 from dragoman.dialects.arrow import RecordBatch, RecordBatchReader, Schema
 from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Table
@@ -126,6 +126,8 @@ class DuckDBSession(StreamingSession):
         self._timer.start()
         # `sql`, not `execute`: the latter would hold the whole result in memory.
         relation = self._connection.sql(sql)
+        if (readable := duckdb_types.readable(sql, relation)) is not None:
+            relation = self._connection.sql(readable)
         reader: RecordBatchReader = relation.to_arrow_reader(BATCH_ROWS)
         self._reader = reader
         return reader.schema, iter(reader)
