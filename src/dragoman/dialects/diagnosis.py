@@ -304,7 +304,7 @@ def _no_schema(name: str, setting: str, found: list[str]) -> DatabaseFailure:
         Stage.SCHEMA,
         Cause.SCHEMA_NOT_FOUND,
         f"There is no schema {name} ({setting}).",
-        f"Schemas within reach: {shown}{more}.",
+        f"Correct {setting}, or let this user see the schema. Within reach: {shown}{more}.",
     )
 
 

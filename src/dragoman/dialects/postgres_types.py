@@ -21,8 +21,8 @@
 
 How the first batch decides is told in `postgres_numeric`; a later value that does not fit is an
 error. Arrays of numeric stay lists of exact text.
-Not silently: NaN and infinity in decimals, and infinite dates and timestamps, become null with a
-notice; an array of several dimensions is an error, since lists would flatten it.
+Not silently: NaN and infinity in decimals, infinite dates and timestamps, and the time 24:00,
+become null with a notice; an array of several dimensions is an error, since lists would flatten it.
 ADBC gives binary or wrong values for several of these, so such columns are cast in the database.
 """
 
@@ -53,7 +53,8 @@ _TEXT_ARRAYS = frozenset({"int2vector", "oidvector", "_oid", "_xid", "_cid", "_m
 _UNITS_PER_SECOND = 1_000_000
 # Days and microseconds between PostgreSQL's epoch (2000-01-01) and Arrow's.
 _EPOCH_DAYS = 10_957
-_EPOCH_MICROSECONDS = _EPOCH_DAYS * 86_400 * _UNITS_PER_SECOND
+_DAY = 86_400 * _UNITS_PER_SECOND
+_EPOCH_MICROSECONDS = _EPOCH_DAYS * _DAY
 
 
 def selection(schema: Schema) -> str | None:
@@ -171,11 +172,8 @@ class Columns:
             return pa.field(name, pa.string(), metadata={TYPE_KEY: b"json"}), _storage
         if isinstance(field.type, pa.BaseExtensionType):
             return pa.field(name, field.type.storage_type), _storage
-        if pa.types.is_timestamp(field.type):
-            zone = timezone if field.type.tz else None
-            return self._temporal(name, pa.timestamp("us", zone), pa.int64(), _EPOCH_MICROSECONDS)
-        if pa.types.is_date32(field.type):
-            return self._temporal(name, field.type, pa.int32(), _EPOCH_DAYS)
+        if pa.types.is_temporal(field.type) and not pa.types.is_interval(field.type):
+            return self._moment(name, field.type, timezone)
         return pa.field(name, field.type), _same
 
     def _numeric(self, index: int, name: str, field: Field) -> tuple[Field, Convert]:
@@ -202,19 +200,25 @@ class Columns:
         first = _storage(self._ahead[0].column(index)) if self._ahead else None
         return numeric.chosen_type(first, whole=len(self._ahead) < 2)
 
-    def _temporal(
-        self, name: str, target: DataType, integer: DataType, epoch: int
-    ) -> tuple[Field, Convert]:
+    def _moment(self, name: str, given: DataType, timezone: str) -> tuple[Field, Convert]:
+        """Without the numbers that stand for what Arrow has not."""
         pa = pyarrow()
 
-        infinite = pa.array(_infinities(integer.bit_width, epoch), integer)
+        target, what = given, "infinity"
+        if pa.types.is_date32(given):
+            absent = pa.array(_infinities(32, _EPOCH_DAYS), pa.int32())
+        elif pa.types.is_timestamp(given):
+            target = pa.timestamp("us", timezone if given.tz else None)
+            absent = pa.array(_infinities(64, _EPOCH_MICROSECONDS))
+        else:
+            absent, what = pa.array([_DAY]), "24:00"
 
         def convert(column: Array) -> Array:
-            values = column.view(integer)
-            found = pa.compute.is_in(values, value_set=infinite)
+            values = column.view(absent.type)
+            found = pa.compute.is_in(values, value_set=absent)
             if pa.compute.any(found).as_py():
-                self._note(name, "infinity")
-                values = pa.compute.if_else(found, pa.scalar(None, integer), values)
+                self._note(name, what)
+                values = pa.compute.if_else(found, pa.scalar(None, absent.type), values)
             return values.view(target)
 
         return pa.field(name, target), convert
