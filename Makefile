@@ -10,10 +10,9 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-# A file's tests stay in one process, since they share an engine or a server; files come in the
-# order of tests/conftest.py.
+# What stays together in one process, and what comes first: tests/support/scheduling.py.
 PYTEST = $(BIN)/python -m pytest --numprocesses $(or $(TEST_PROCESSES),auto) --maxprocesses 4 \
-	--dist loadfile --no-loadscope-reorder
+	--no-loadscope-reorder
 # Without compiled files each server that a test starts would compile all it imports: 2 s each time.
 export PYTHONDONTWRITEBYTECODE :=
 READY := $(VENV)/.ready

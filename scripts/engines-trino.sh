@@ -15,19 +15,8 @@ missing() {
     exit 0
 }
 
-# The Java of the variable, else the newest that is installed where Linux keeps them.
-find_java() {
-    local candidate number
-    for candidate in "${TRINO_JAVA_HOME:-}" "${JAVA_HOME:-}" $(compgen -G '/usr/lib/jvm/*' | sort -rV); do
-        number=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$candidate/release" 2>/dev/null || true)
-        if [[ -x $candidate/bin/java && ${number:-0} -ge $java_at_least ]]; then
-            readlink -f "$candidate"
-            return
-        fi
-    done
-}
-
-java=$(find_java)
+source scripts/find_java.sh
+java=$(find_java "$java_at_least" "${TRINO_JAVA_HOME:-}" "${JAVA_HOME:-}")
 [[ -n $java ]] || missing "it needs Java $java_at_least or later (set TRINO_JAVA_HOME)"
 if [[ ! -e $home/.version-$version ]]; then
     command -v mvn >/dev/null || missing "it comes by Maven (on Debian: apt-get install maven)"

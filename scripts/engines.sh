@@ -7,6 +7,7 @@ set -euo pipefail
 PATH="$PATH:/usr/sbin:/sbin"
 
 bash "$(dirname "$0")/engines-trino.sh"
+bash "$(dirname "$0")/engines-keycloak.sh"
 bash "$(dirname "$0")/engines-venvs.sh"
 
 missing_packages() {

@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
@@ -19,9 +19,10 @@ import structlog
 from hypothesis import settings
 
 from dragoman.secret import SecretStr
-from tests.support import engines
+from tests.support import engines, processes
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.engines import Engine
+from tests.support.scheduling import place_of, scheduler
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -32,24 +33,6 @@ if TYPE_CHECKING:
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
-
-# Files that take longest, in that order: begun last, one would keep one process busy at the end.
-LONGEST = (
-    "tests/engines/test_conformance.py",
-    "tests/faults/test_jobs.py",
-    "tests/faults/test_rotation.py",
-    "tests/security/test_canaries.py",
-    "tests/contract/test_openapi.py",
-    "tests/semantics/compiler/test_oracle.py",
-    "tests/cli/test_demo.py",
-    "tests/faults/test_crash.py",
-    "tests/git/test_sync.py",
-    "tests/git/test_branches.py",
-    "tests/jobs/test_jobs.py",
-    "tests/security/test_who_sees_what.py",
-    "tests/engines/test_catalog.py",
-    "tests/api/test_dispatch.py",
-)
 
 ENGINES_TESTED = pytest.StashKey[dict[str, str]]()
 
@@ -64,6 +47,15 @@ def loggers_are_not_kept() -> Iterator[None]:
         configure(**{**given, "cache_logger_on_first_use": False})
 
     with mock.patch.object(structlog, "configure", unkept):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_are_compiled_once() -> Iterator[None]:
+    """See there."""
+    from tests.support import stores
+
+    with stores.compiling_once():
         yield
 
 
@@ -191,6 +183,9 @@ def sqlite_server(tmp_path: Path) -> Iterator[Server]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[ENGINES_TESTED] = {}
+    # Each write to a store waits for its disk. Hooks of git lie there too, and are run.
+    if processes.memory_is_roomy() and processes.memory_runs_programs():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(processes.MEMORY))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -207,13 +202,18 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first. Refuse two tests of one name: of those, a run in several
+    """Put the longest units first. Refuse two tests of one name: of those, a run in several
     processes runs one and says nothing."""
     names = Counter(item.nodeid for item in items)
     if repeated := [name for name, times in names.items() if times > 1]:
         raise ValueError(f"Several tests have one name: {', '.join(repeated)}")
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+    items.sort(key=lambda item: place_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Tests go to processes by the unit."""
+    return scheduler(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -17,7 +18,7 @@ from dragoman.app import routes
 from dragoman.connections.authorizing import CALLBACK
 from tests.support.bodies import body
 from tests.support.clients import Client
-from tests.support.server import CONNECTIONS, MODELS, Server
+from tests.support.server import CONNECTIONS, MODELS, Server, running_server, settings_for
 
 ROUTES = routes()
 MODEL = "/api/v1/models/{modelId}"
@@ -165,9 +166,16 @@ def ids(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
-@pytest.fixture
-def document(sqlite_server: Server) -> dict[str, Any]:
-    answer = sqlite_server.anonymous.get("/openapi.json")
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all: each call comes from a caller of its own, for a connection of its own."""
+    with running_server(settings_for(tmp_path_factory.mktemp("routes") / "home")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def document(place: Server) -> dict[str, Any]:
+    answer = place.anonymous.get("/openapi.json")
     assert answer.status_code == 200
     return answer.json()
 
@@ -276,8 +284,8 @@ def call(client: Client, route: Route, connection_id: str) -> int:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=ids)
-def test_walk_without_a_token(sqlite_server: Server, route: Route) -> None:
-    status = call(sqlite_server.anonymous, route, str(uuid.uuid4()))
+def test_walk_without_a_token(place: Server, route: Route) -> None:
+    status = call(place.anonymous, route, str(uuid.uuid4()))
     refused = 400 if route.refuses_without_401 else 401
     if route.path in SIGNING_IN and route.permission is Permission.PUBLIC:
         assert status in (200, 400, 401, 403, 404)
@@ -286,10 +294,10 @@ def test_walk_without_a_token(sqlite_server: Server, route: Route) -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=ids)
-def test_walk_as_a_member_without_any_role(sqlite_server: Server, route: Route) -> None:
+def test_walk_as_a_member_without_any_role(place: Server, route: Route) -> None:
     """What belongs to a connection looks absent, what belongs to the organization is forbidden."""
-    hidden = sqlite_server.create()
-    nobody = sqlite_server.member("nobody@example.com")
+    hidden = place.create()
+    nobody = place.member(f"{uuid.uuid4()}@example.com")
     status = call(nobody, route, hidden)
     everybodys = {
         Permission.PUBLIC,
@@ -321,16 +329,16 @@ def test_walk_as_a_member_without_any_role(sqlite_server: Server, route: Route) 
         assert status == call(nobody, route, str(uuid.uuid4()))
     else:
         assert status == 403
-    assert sqlite_server.show(hidden)["id"] == hidden
+    assert place.show(hidden)["id"] == hidden
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=ids)
-def test_walk_with_an_organization_key(sqlite_server: Server, route: Route) -> None:
-    made = sqlite_server.create("duckdb")
+def test_walk_with_an_organization_key(place: Server, route: Route) -> None:
+    made = place.create("duckdb")
     refusals = {403, 405, 500} if route.path in SIGNED else {401, 403, 405, 500}
     if route.path in SIGNING_IN and route.permission is Permission.PUBLIC:
         refusals = {405, 500}  # what an empty call lacks there is no key
-    assert call(sqlite_server.root, route, made) not in refusals
+    assert call(place.root, route, made) not in refusals
 
 
 def test_rules_are_monotonous() -> None:

@@ -30,8 +30,6 @@ from tests.support.servers import refusing, saying, serving
 
 pytest.importorskip("google.cloud.bigquery", reason="the BigQuery library is not installed")
 TABLES = (
-    "CREATE OR REPLACE TABLE shop.victim (a INT64)",
-    "INSERT INTO shop.victim VALUES (1)",
     "CREATE TABLE shop.orders (id INT64 NOT NULL OPTIONS(description='the id'), total NUMERIC,"
     " PRIMARY KEY (id) NOT ENFORCED) OPTIONS(description='what was \"sold\"')",
     "CREATE VIEW shop.big_orders AS SELECT id FROM shop.orders WHERE total > 100",

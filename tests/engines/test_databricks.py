@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".engines" / "databricks" / "bin" / "python"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_stub_the_suite_of_databricks_passes(start_engine: object) -> None:
     assert callable(start_engine)
     start_engine("databricks (protocol stub)", environment)

@@ -203,12 +203,12 @@ def test_hostile_texts_show_no_other_row(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu"])
-def test_zones_agree(opened: Callable[[str], Shelf], reference: Shelf, zone: str) -> None:
+@pytest.mark.parametrize("shelf", ["postgres", "clickhouse"], indirect=True)
+def test_zones_agree(shelf: Shelf, reference: Shelf, zone: str) -> None:
     """MariaDB of the tests has no tables of time zones: there it is an error, never a NULL."""
     question = asked("orders.id", "orders.created_at", "orders.created_at[date]")
-    for name in ("postgres", "clickhouse"):
-        wanted = answer(reference, question, asking("duckdb", timezone=zone))
-        assert answer(opened(name), question, asking(name, timezone=zone)) == wanted
+    wanted = answer(reference, question, asking("duckdb", timezone=zone))
+    assert answer(shelf, question, asking(shelf.dialect, timezone=zone)) == wanted
 
 
 def test_a_zone_that_the_server_does_not_know_is_an_error(opened: Callable[[str], Shelf]) -> None:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -30,12 +29,7 @@ from dragoman.dialects.network import TlsPolicy
 from dragoman.dialects.user_grants import ACCESS_TOKEN
 from dragoman.secret import SecretStr
 from tests.engines.conformance import rows, until
-from tests.engines.support.snowflake import (
-    ACCOUNT_HOST,
-    STAGE_HOST,
-    Snowflake,
-    run_snowflake,
-)
+from tests.engines.support.snowflake import ACCOUNT_HOST, STAGE_HOST, Snowflake
 from tests.support.patience import SLOW_MACHINE
 from tests.support.servers import refusing, saying, serving
 
@@ -45,8 +39,6 @@ SLEEP = (
     " TABLE(GENERATOR(ROWCOUNT => 10000000)) b"
 )
 TABLES = (
-    "CREATE OR REPLACE TABLE PUBLIC.victim (a int)",
-    "INSERT INTO PUBLIC.victim VALUES (1)",
     "CREATE OR REPLACE TABLE PUBLIC.customers (id int NOT NULL, name varchar(20))",
     "CREATE OR REPLACE TABLE PUBLIC.orders (id int NOT NULL, customer_id int, total number(12,2))"
     " COMMENT = 'what was sold'",
@@ -55,13 +47,10 @@ TABLES = (
 )
 
 
-@pytest.fixture(scope="session")
-def front(start_engine: Callable[..., Any]) -> Snowflake:
-    found: Snowflake = start_engine("snowflake", run_snowflake)
-    with found.session() as session:
-        for sql in TABLES:
-            session._connection.cursor().execute(sql)  # type: ignore[attr-defined]
-    return found
+@pytest.fixture(scope="module")
+def front(snowflake_emulator: Snowflake) -> Snowflake:
+    snowflake_emulator.execute(*TABLES)
+    return snowflake_emulator
 
 
 def failure_of(front: Snowflake, target: Target | None = None, **given: Any) -> DatabaseFailure:

@@ -9,44 +9,45 @@ from unittest import mock
 
 import httpx
 import pytest
-from scim2_client import BaseSyncSCIMClient
-from scim2_tester import Status, check_server, filling
-from scim2_tester.checkers import patch_add, patch_replace
 
 from tests.scim.test_server import define
 from tests.support.clients import Client
 from tests.support.server import Server
 
 
-class _Client(BaseSyncSCIMClient):
-    """Requests of the checks, made as all others of these tests are."""
+def _client(client: Client) -> Any:
+    """Its requests are made as all others of these tests are."""
+    # Its import takes seconds, which each process would spend that collects the tests.
+    from scim2_client import BaseSyncSCIMClient
 
-    def __init__(self, client: Client) -> None:
-        super().__init__()
-        self._client = client
+    class Ours(BaseSyncSCIMClient):
+        def _make_url(self, url: str) -> str:
+            return url if url.startswith("http") else f"/api/scim/v2{url}"
 
-    def _make_url(self, url: str) -> str:
-        return url if url.startswith("http") else f"/api/scim/v2{url}"
+        def _parse_json(self, response: Any) -> Any:
+            body = response.json()
+            if "urn:ietf:params:scim:api:messages:2.0:Error" in body["schemas"]:
+                # Every error of the server has two more keys, of which RFC 7644 says nothing.
+                assert body.pop("error")
+                assert body.pop("message")
+            return body
 
-    def _parse_json(self, response: Any) -> Any:
-        body = response.json()
-        if "urn:ietf:params:scim:api:messages:2.0:Error" in body["schemas"]:
-            # Two keys that every error of the server has; RFC 7644 neither has nor forbids them.
-            assert body.pop("error")
-            assert body.pop("message")
-        return body
+        def _query_kwargs(self, payload: dict[str, Any]) -> dict[str, Any]:
+            return {"params": payload}
 
-    def _query_kwargs(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return {"params": payload}
+        def request(self, method: str, url: str, **options: Any) -> httpx.Response:
+            return client.request(method, self._make_url(url), **options)
 
-    def request(self, method: str, url: str, **options: Any) -> httpx.Response:
-        return self._client.request(method, self._make_url(url), **options)
+    return Ours()
 
 
 @pytest.fixture
 def checks() -> Any:
     """The checks as they can be met. They make up a text for `userName`; that it is an e-mail
     address here, no schema can say."""
+    from scim2_tester import filling
+    from scim2_tester.checkers import patch_add, patch_replace
+
     known: Callable[..., Any] = filling.get_random_example_value
 
     def example(path: Any) -> Any:
@@ -75,9 +76,11 @@ def same(sent: Any, found: Any) -> bool:
 
 @pytest.mark.usefixtures("checks")
 def test_checks_find_nothing(sqlite_server: Server) -> None:
+    from scim2_tester import Status, check_server
+
     define(sqlite_server, "region")
     define(sqlite_server, "stores", several=True)
-    results = check_server(_Client(sqlite_server.root))
+    results = check_server(_client(sqlite_server.root))
     wrong = [r for r in results if r.status not in (Status.SUCCESS, Status.SKIPPED)]
     assert [f"{r.resource_type} {r.title}: {r.reason}" for r in wrong] == []
     skipped = {str(r.title) for r in results if r.status is Status.SKIPPED}

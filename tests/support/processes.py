@@ -103,9 +103,16 @@ def server_directory(name: str) -> Generator[Path]:
 def data_directory(name: str) -> Generator[Path]:
     """The same for a server's data: in memory where there is room, since a database is some six
     hundred files. No program can be run from it."""
-    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_MEMORY
-    with _directory(MEMORY if roomy else Path("/tmp"), name) as path:
+    with _directory(MEMORY if memory_is_roomy() else Path("/tmp"), name) as path:
         yield path
+
+
+def memory_is_roomy() -> bool:
+    return MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_MEMORY
+
+
+def memory_runs_programs() -> bool:
+    return not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
 
 
 @contextlib.contextmanager

@@ -161,8 +161,6 @@ def _hexadecimal(value: str) -> str:
 @contextlib.contextmanager
 def athena_on_trino(trino: Trino, directory: Path) -> Generator[Subject]:
     """For the common suite."""
-    ask(trino, "DROP TABLE IF EXISTS victim")
-    ask(trino, "CREATE TABLE victim AS SELECT 1 AS a")
     settings = {
         "region": REGION,
         "database": CATALOG,

@@ -126,7 +126,7 @@ class BigQuery:
 
 @contextlib.contextmanager
 def run_bigquery() -> Generator[BigQuery]:
-    """The emulator with a project and the dataset `shop`."""
+    """The emulator with a project and the dataset `shop`, which holds the table `victim`."""
     if not PYTHON.exists():
         raise Unavailable("local-bigquery is not installed (make engines; it needs Python 3.13)")
     rest, storage = free_port(), free_port()
@@ -170,13 +170,13 @@ def run_bigquery() -> Generator[BigQuery]:
         ca_file = _write(directory / "ca.pem", _pem(authority.certificate))
         found = BigQuery(ports, rest, ca_file, key, requests, clients, exchanged)
         _wait(process, found)
+        found.execute("CREATE TABLE shop.victim (a INT64)")
+        found.execute("INSERT INTO shop.victim VALUES (1)")
         yield found
 
 
 def bigquery_subject(emulator: BigQuery) -> Subject:
     """For the common suite; the default dataset is `shop`."""
-    emulator.execute("CREATE OR REPLACE TABLE shop.victim (a INT64)")
-    emulator.execute("INSERT INTO shop.victim VALUES (1)")
     return Subject(
         registry.get("bigquery"),
         emulator.target(defaultSchema="shop"),

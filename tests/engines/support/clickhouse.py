@@ -30,7 +30,8 @@ PYTHON = Path(__file__).parents[3] / ".engines" / "chdb" / "bin" / "python"
 def run_clickhouse(
     tls: ServerCertificate | None = None, ca_file: Path | None = None
 ) -> Generator[Engine]:
-    """The front with an empty database `shop`; with TLS when it is given a certificate."""
+    """The front with a database `shop`, which holds the table `victim`; with TLS when it is given
+    a certificate."""
     if not PYTHON.exists():
         raise Unavailable("chdb is not installed (make engines)")
     engine = Engine(HOST, free_port(), "shop", "reader", secrets.token_hex(12), ca_file)
@@ -50,6 +51,8 @@ def run_clickhouse(
         try:
             _wait(process, engine)
             ask(engine, "CREATE DATABASE IF NOT EXISTS shop", database="default")
+            ask(engine, "CREATE TABLE victim (a Int32) ENGINE = MergeTree ORDER BY a")
+            ask(engine, "INSERT INTO victim VALUES (1)")
             yield engine
         finally:
             process.kill()
@@ -79,10 +82,6 @@ def ask(engine: Engine, sql: str, path: str = "/", **parameters: str) -> list[di
 
 
 def clickhouse_subject(engine: Engine) -> Subject:
-    ask(engine, "DROP TABLE IF EXISTS victim")
-    ask(engine, "CREATE TABLE victim (a Int32) ENGINE = MergeTree ORDER BY a")
-    ask(engine, "INSERT INTO victim VALUES (1)")
-
     def running(text: str) -> bool:
         found = ask(engine, "SELECT query FROM system.processes")
         return any(text in row["query"] and "system.processes" not in row["query"] for row in found)

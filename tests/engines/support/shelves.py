@@ -209,6 +209,7 @@ def snowflake_shelf(request: pytest.FixtureRequest) -> Generator[Shelf]:
         for each in statements("snowflake", types, before="questions."):
             cursor.execute(each)
         yield Shelf("snowflake", of_session(session), "QUESTIONS")
+        cursor.execute("DROP SCHEMA questions CASCADE")
 
 
 @contextlib.contextmanager

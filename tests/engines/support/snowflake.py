@@ -117,12 +117,6 @@ class Snowflake:
 
     def subject(self) -> Subject:
         """For the common suite."""
-        with self.session() as session:
-            for sql in (
-                "CREATE OR REPLACE TABLE PUBLIC.victim (a int)",
-                "INSERT INTO PUBLIC.victim VALUES (1)",
-            ):
-                session._connection.cursor().execute(sql)  # type: ignore[attr-defined]
         dialect = registry.get("snowflake")
         return Subject(
             dialect,
@@ -138,6 +132,12 @@ class Snowflake:
                 " TABLE(GENERATOR(ROWCOUNT => 10000000)) b",
             ),
         )
+
+    def execute(self, *statements: str) -> None:
+        """Run what no session of ours does."""
+        with self.session() as session:
+            for sql in statements:
+                session._connection.cursor().execute(sql)  # type: ignore[attr-defined]
 
     def state(self) -> dict[str, Any]:
         return json.loads(self._ask("/front/state", None))
@@ -157,7 +157,8 @@ class Snowflake:
 
 @contextlib.contextmanager
 def run_snowflake() -> Generator[Snowflake]:
-    """The front with the database SHOP and a certificate for the vendor's names."""
+    """The front with the database SHOP, which holds the table `victim`, and a certificate for the
+    vendor's names."""
     if not PYTHON.exists():
         raise Unavailable("fakesnow is not installed (make engines)")
     key = rsa.generate_private_key(65537, 2048)
@@ -185,6 +186,9 @@ def run_snowflake() -> Generator[Snowflake]:
         front = Snowflake(port, ca_file, target, key)
         try:
             _wait(process, front)
+            front.execute(
+                "CREATE TABLE PUBLIC.victim (a int)", "INSERT INTO PUBLIC.victim VALUES (1)"
+            )
             yield front
         finally:
             process.kill()

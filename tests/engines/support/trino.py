@@ -46,7 +46,7 @@ class Trino(Engine):
 
 @contextlib.contextmanager
 def run_trino(certificates: Certificates) -> Generator[Engine]:
-    """The server with the catalogs memory and tpch."""
+    """The server with the catalogs tpch and memory, where the table `victim` is."""
     java = INSTALLED / "java" / "bin" / "java"
     if not java.exists():
         raise Unavailable("Trino is not installed (make engines)")
@@ -72,6 +72,7 @@ def run_trino(certificates: Certificates) -> Generator[Engine]:
             )
         try:
             _wait(process, engine, log)
+            ask(engine, "CREATE TABLE victim AS SELECT 1 AS a")
             yield engine
         finally:
             process.kill()
@@ -98,8 +99,6 @@ def ask(engine: Engine, sql: str) -> list[list[Any]]:
 
 def trino_subject(engine: Engine, admin: Engine) -> Subject:
     """`admin` is the port without passwords."""
-    ask(admin, "DROP TABLE IF EXISTS victim")
-    ask(admin, "CREATE TABLE victim AS SELECT 1 AS a")
     there = target("trino", engine)
 
     def running(text: str) -> bool:
