@@ -136,6 +136,9 @@ class Settings:
         500_000, "Rows that calculations and totals are worked out for, at most."
     )
     cache_mb: int = _setting(1000, "Disk for answers that may be used again; 0 keeps none.")
+    shared_cache_mb: int = _setting(
+        0, "Room in a PostgreSQL store for answers that its servers share; 0 shares none."
+    )
     lenient_filters: Literal["off", "on"] = _setting(
         "off", "Leave out filters that cannot be read, with a warning, in place of an error."
     )

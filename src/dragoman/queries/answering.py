@@ -19,7 +19,7 @@ from dragoman.dialects.failures import DatabaseFailure
 from dragoman.queries import envelope, lines, planning, xlsx
 from dragoman.queries.delivery import CLIENT_CLOSED_REQUEST, Delivery, StreamedAnswer
 from dragoman.queries.envelope import Ask
-from dragoman.queries.executions import EXECUTIONS, Job, Wanted, kept_results, outcome
+from dragoman.queries.executions import EXECUTIONS, Job, Wanted, outcome
 from dragoman.queries.fields_query import FieldsQuery
 from dragoman.queries.formats import FORMATS, FORMATS_BY_KEY, Format
 from dragoman.queries.handover import Abandoned
@@ -27,6 +27,7 @@ from dragoman.queries.kept_results import key_of
 from dragoman.queries.kinds import LINES, SPREADSHEET, CacheMode
 from dragoman.queries.negotiation import choose
 from dragoman.queries.planning import Planned
+from dragoman.queries.reusing import kept_result
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 
 MAX_JOBS = 100
@@ -104,9 +105,9 @@ async def job_of(call: Call, ask: Ask, planned: Planned) -> Job:
     use = ask.cache is CacheMode.USE
     wanted = Wanted(planned, key, ask.body, keep=keep, share=use)
     if use and planned.max_age > 0:
-        kept = kept_results(house).find(key, planned.max_age, planned.reset_at)
+        kept = await kept_result(house, planned, key)
         if kept is not None:
-            return EXECUTIONS.answered(principal, wanted, kept.spooled)
+            return EXECUTIONS.answered(principal, wanted, kept)
     destination = await dialling.opened_aside(house, planned.located)
     return EXECUTIONS.start(house, principal, destination, wanted)
 

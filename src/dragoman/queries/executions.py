@@ -8,6 +8,7 @@ database.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 import uuid
@@ -25,8 +26,8 @@ from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.house import House
 from dragoman.queries.fair import FairQueue, Limits, Turn
 from dragoman.queries.fields_query import FieldsQuery
-from dragoman.queries.kept_results import KeptResults
 from dragoman.queries.planning import Planned
+from dragoman.queries.reusing import MEGABYTE, kept_results, prepare_sharing
 from dragoman.queries.running import MAX_AT_ONCE, RUNNING
 from dragoman.queries.service import Query
 from dragoman.queries.spool import Spooled, spool
@@ -36,7 +37,6 @@ RETRY_SECONDS = "5"
 # Statements by hand find room beside them.
 QUESTIONS_AT_ONCE = MAX_AT_ONCE - 4
 STOPPING = "The server is stopping."
-_MEGABYTE = 1_000_000
 
 
 class Execution:
@@ -220,13 +220,15 @@ class Executions:
             return
         settings = house.settings
         made = clock.now()
+        share = contextlib.ExitStack()
         try:
             with query.rows() as rows:
                 directory = settings.home / "results"
-                result = spool(rows, directory, settings.max_result_mb * _MEGABYTE)
+                result = spool(rows, directory, settings.max_result_mb * MEGABYTE)
             execution.seconds = time.perf_counter() - execution.began
             if wanted.keep:
                 kept_results(house).keep(execution.key, result, made)
+                prepare_sharing(share, house, execution.key, result, made)
             self._end(execution, lambda: execution.done.set_result(result))
         except BaseException as error:  # noqa: BLE001 - whoever waits meets it
             failure = error
@@ -237,6 +239,7 @@ class Executions:
                 if execution.turn is not None:
                     self._queue.end(execution.turn)
                 self._begin_ready()
+            share.close()  # nobody waits for it
 
     def _end(self, execution: Execution, tell: Callable[[], None]) -> None:
         with self._lock:
@@ -281,11 +284,6 @@ class Executions:
 def owner_of(principal: Principal) -> str:
     """Whose queries count together, and who may ask for their answers."""
     return principal.user_id or principal.token_id or principal.name
-
-
-def kept_results(house: House) -> KeptResults:
-    """The results that this server keeps."""
-    return KeptResults(house.settings.home / "cache", house.settings.cache_mb * _MEGABYTE)
 
 
 async def outcome(job: Job, seconds: float) -> Spooled | DatabaseFailure | None:
