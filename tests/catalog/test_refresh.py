@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from dragoman.catalog import refresh
+from dragoman.access.policy import Permission
+from dragoman.access.principal import OPERATOR
+from dragoman.catalog import refresh, service
+from dragoman.connections import service as connections
+from dragoman.jobs import Job, cancel
 from tests.catalog.conftest import Inline, Shop
 
 USERS = "CREATE TABLE users (id bigint PRIMARY KEY, name text)"
@@ -98,6 +103,38 @@ def test_a_table_that_comes_back_is_joined_again(shop: Shop) -> None:
     shop.sql("ALTER TABLE users ALTER number TYPE text")
     shop.refresh()
     assert shop.joins() == []
+
+
+def test_a_refresh_that_is_joined_does_what_all_asked_for(shop: Shop) -> None:
+    shop.sql(USERS, ORDERS)
+    shop.connect()
+    with shop.server.unit() as unit:
+        connection = connections.get(unit, OPERATOR, shop.id, Permission.CATALOG_REFRESH)
+        cancel(unit, shop.id, "Another one is looked at.")
+
+        def ask(**how: Any) -> Job:
+            return service.request_refresh(unit, OPERATOR, connection, **how)
+
+        jobs = [ask(hard=False, tables="a"), ask(hard=False, tables="a")]
+        assert jobs[1].arguments["tables"] == "a"
+        jobs += [ask(hard=False, tables="b"), ask(hard=False), ask(hard=False, tables="b")]
+        assert jobs[4].arguments == {"hard_refresh": False, "schemas": "", "tables": ""}
+        jobs += [ask(), ask(hard=False)]
+        assert jobs[6].arguments == {"hard_refresh": True, "schemas": "", "tables": ""}
+        assert len({job.id for job in jobs}) == 1
+        unit.db.rollback()
+
+
+def test_what_is_asked_while_it_reads_is_done_before_it_ends(shop: Shop) -> None:
+    shop.sql(USERS, ORDERS)
+    shop.connect()
+    shop.refresh()
+    shop.sql("DROP TABLE users", "CREATE TABLE more (id int)")
+    job = Inline(shop.server.house, shop.id)
+    with mock.patch.object(job, "asked", return_value={"hard_refresh": True}) as asked:
+        shop.refresh(job, hard_refresh=False, tables="nothing")
+    assert asked.call_count == 2
+    assert shop.views() == ["more", "orders"]
 
 
 def test_selective_refreshes_leave_the_rest_as_it_is(shop: Shop) -> None:

@@ -283,6 +283,14 @@ def test_restore_over_http(house: House) -> None:
     rows = root.get(path, params={"fileName": "a.view", "pageSize": 2}).json()["versions"]
     assert [row["files"] for row in rows] == [{"a.view": "written"}, {"a.view": "deleted"}]
     assert_error(root.post(f"{path}/9/restore", json={}), 404)
+    assert_error(root.post(f"{path}/1/restore", json={"fileNames": ["b.view"]}), 404)
+    house.save({"sub/b.view": "# Reference this view as sub__b\nlabel: B\n"})
+    house.save({"sub/b.view": "# Reference this view as sub__b\nlabel: C\n"})
+    rows = root.get(path, params={"fileName": "sub__b.view"}).json()["versions"]
+    assert [row["version"] for row in rows] == [5, 4]
+    restored = root.post(f"{path}/4/restore", json={"fileNames": ["sub__b.view"]})
+    assert restored.json()["version"] == 6
+    assert "label: B" in house.files()["sub/b.view"]
     assert_error(root.post(f"{path}/x/restore", json={}), 400)
 
 

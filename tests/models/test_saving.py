@@ -68,12 +68,12 @@ def test_a_checksum_that_is_old_names_both_versions(house: House) -> None:
     house.save({"orders.view": ORDERS})
     seen = checksum_of(ORDERS)
     house.save({"orders.view": "label: Mine\n"}, expected={"orders.view": seen})
-    with pytest.raises(Conflict, match="has been modified since") as refused:
+    with pytest.raises(Conflict, match="version 2; what you saw was of version 1") as refused:
         house.save({"orders.view": "label: Yours\n"}, expected={"orders.view": seen})
     extra = refused.value.extra
     assert extra["previousChecksum"] == seen
     assert extra["currentChecksum"] == checksum_of("label: Mine\n")
-    assert extra["currentVersion"] == 2
+    assert (extra["previousVersion"], extra["currentVersion"]) == (1, 2)
     with pytest.raises(Conflict):
         house.save({"orders.view": "label: New\n"}, expected={"orders.view": None})
     assert house.files() == {"orders.view": "label: Mine\n"}

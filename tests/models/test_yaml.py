@@ -178,6 +178,8 @@ def test_checksums_in_both_modes(yaml: Yaml) -> None:
         assert late["previousChecksum"] == checksum
         assert late["currentChecksum"] == written["checksums"][path]
         assert late["currentVersion"] == written["version"]
+        before = written["version"] - 1 if mode == "extension" else None
+        assert late["previousVersion"] == before
         yaml.put("orders.view", MINE, mode="extension")
 
 

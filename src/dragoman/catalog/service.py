@@ -5,7 +5,8 @@ What other rooms may use of this one, in one place. Functions take an open unit 
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from dragoman import jobs
 from dragoman.access.principal import Principal
@@ -45,7 +46,7 @@ def request_refresh(
     tables: str = "",
 ) -> Job:
     """Have the catalog of a connection that the principal may refresh read again, by a job; one
-    that is under way is joined.
+    that is under way is joined, and does what is asked here too.
 
     `hard`: what is gone from the database is removed. `schemas`, `tables`: lists with wildcards
     that narrow a refresh which is not hard. To be followed by `house.jobs.wake()`.
@@ -58,9 +59,26 @@ def request_refresh(
     except BadNames as problem:
         raise BadRequest(f"Bad Request: {problem.message}. {problem.fix}") from None
     arguments = {"hard_refresh": hard, "schemas": schemas, "tables": tables}
-    job = jobs.submit(unit, KIND, connection.id, arguments, principal)
+    while True:
+        job = jobs.submit(unit, KIND, connection.id, arguments, principal)
+        both = _both(job.arguments, arguments)
+        if both == job.arguments or jobs.ask_more(unit, job, both):
+            break
     states.asked(unit, connection.id, job.id)
     return job
+
+
+def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What does the work of two refreshes: a narrow one does no other's."""
+    if one == other or (one["hard_refresh"] and not _part(one)):
+        return one
+    hard = bool(one["hard_refresh"] or other["hard_refresh"])
+    part = _part(one) if _part(one) == _part(other) else ("", "")
+    return {"hard_refresh": hard, "schemas": part[0], "tables": part[1]}
+
+
+def _part(arguments: Mapping[str, Any]) -> tuple[str, str]:
+    return arguments.get("schemas", ""), arguments.get("tables", "")
 
 
 def follow_connection(

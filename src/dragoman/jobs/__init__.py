@@ -9,7 +9,7 @@ What was committed is run, also after a kill; what was rolled back never was. `a
 """
 
 from dragoman.jobs.context import Context, Function, JobFailed
-from dragoman.jobs.records import Job, cancel, find, submit, submit_first
+from dragoman.jobs.records import Job, ask_more, cancel, find, submit, submit_first
 from dragoman.jobs.runtime import Jobs
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Job",
     "JobFailed",
     "Jobs",
+    "ask_more",
     "cancel",
     "find",
     "submit",

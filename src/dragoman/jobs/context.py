@@ -100,6 +100,11 @@ class Context:
 
         return self._patiently(looked)
 
+    def asked(self) -> Mapping[str, Any]:
+        """The arguments that the job has now: whoever joined it may have asked for more."""
+        found = self.read(lambda unit: records.find(unit, self.job.id))
+        return self.job.arguments if found is None else found.arguments
+
     @property
     def cancelled(self) -> bool:
         """Whether the run is over, for loops that do long work without a word to the context."""

@@ -113,6 +113,14 @@ def _queued(
     )
 
 
+def ask_more(unit: UnitOfWork, job: Job, arguments: Mapping[str, Any]) -> bool:
+    """Give an active job other arguments: somebody joined it who wants more of it. False when it
+    has ended. Its function looks for them before it returns (`Context.asked`)."""
+    mine = (table.c.id == job.id) & _ACTIVE
+    values = {"arguments": msgspec.json.encode(dict(arguments)).decode()}
+    return unit.db.execute(update(table).where(mine).values(values)).rowcount == 1
+
+
 def find(unit: UnitOfWork, job_id: str) -> Job | None:
     """A job, whoever asks."""
     row = unit.db.execute(select(table).where(table.c.id == job_id)).first()

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 
 from dragoman.models.records import Model
 from dragoman.models.tables import model_file_versions, model_files
-from dragoman.semantics.files import FilePath
+from dragoman.semantics.files import FilePath, parse_path, with_reference
 from dragoman.store import UnitOfWork
 from dragoman.store.metadata import AnyRow
 
@@ -153,6 +153,23 @@ def texts_there_were(unit: UnitOfWork, model_id: str, texts: Mapping[str, str]) 
     )
     rows = unit.db.execute(statement)
     return {row.path for row in rows if (row.path, row.checksum) in wanted}
+
+
+def version_of(unit: UnitOfWork, model: Model, path: str, checksum: str) -> int | None:
+    """The newest of the last hundred versions of a file whose text has this checksum, as it is
+    stored or as it is shown, with the name of its view at the head."""
+    table = model_file_versions
+    ids = [each for each in (model.id, model.base_model_id) if each is not None]
+    statement = select(table.c.version, table.c.text).where(
+        table.c.model_id.in_(ids), table.c.path == path, table.c.text.is_not(None)
+    )
+    rows = unit.db.execute(statement.order_by(table.c.version.desc()).limit(100)).all()
+    name = next((file.name for file in some_files(unit, model, [path]).values()), None)
+    for version, text in rows:
+        shown = with_reference(text, name) if name and parse_path(path).kind.is_view else text
+        if checksum in (checksum_of(text), checksum_of(shown)):
+            return version
+    return None
 
 
 def texts_at(unit: UnitOfWork, model_id: str, version: int) -> dict[str, str | None]:

@@ -259,7 +259,7 @@ ROUTES = (
         answer=VersionList,
         query=(
             *BRANCH,
-            Parameter("fileName", "Only versions that touched this file."),
+            Parameter("fileName", "Only versions that touched this file, by its path or view."),
             Parameter("before", "Only older versions.", {"type": "integer", "minimum": 0}),
             Parameter("pageSize", f"1 to {MOST}, default 50.", {"type": "integer", "minimum": 1}),
         ),

@@ -97,7 +97,7 @@ def save(unit: UnitOfWork, principal: Principal, model: Model, wanted: Save) -> 
     changes = {_path(path).key: text for path, text in wanted.changes.items()}
     now = files.some_files(unit, model, {*changes, *wanted.expected})
     for path, checksum in wanted.expected.items():
-        require(now.get(path), path, checksum)
+        require(unit, model, now.get(path), path, checksum)
     differing = {
         path: text
         for path, text in changes.items()
@@ -115,27 +115,39 @@ def save(unit: UnitOfWork, principal: Principal, model: Model, wanted: Save) -> 
     return version
 
 
-def require(found: StoredFile | None, path: str, checksum: str | None) -> None:
+def require(
+    unit: UnitOfWork, model: Model, found: StoredFile | None, path: str, checksum: str | None
+) -> None:
     """Raise `Conflict`, naming both versions, unless the file is what the writer saw."""
     current = None if found is None else found.checksum
-    if current == checksum:
-        return
-    raise stale(path, checksum, current, found)
+    if current != checksum:
+        raise stale(unit, model, path, checksum, current, found)
 
 
-def stale(path: str, seen: str | None, current: str | None, found: StoredFile | None) -> Conflict:
-    """The refusal of a save that was based on another state of a file, naming both."""
+def stale(
+    unit: UnitOfWork,
+    model: Model,
+    path: str,
+    seen: str | None,
+    current: str | None,
+    found: StoredFile | None,
+) -> Conflict:
+    """The refusal of a save that was based on another state of a file, naming both. Which version
+    was seen is known of a layer's own text; a combined one may also have changed below."""
     state = "is not here any more"
     if found is not None:
         state = f"was changed in version {found.version}"
     elif current is not None:
         state = "was changed below this model"
+    before = None if seen is None else files.version_of(unit, model, path, seen)
+    known = f"; what you saw was of version {before}" if before is not None else ""
     return Conflict(
-        f"Checksum mismatch: File has been modified since it was fetched: {path} {state}",
+        f"Checksum mismatch: File has been modified since it was fetched: {path} {state}{known}",
         extra={
             "code": "checksum_mismatch",
             "fileName": path,
             "previousChecksum": seen,
+            "previousVersion": before,
             "currentChecksum": current,
             "currentVersion": None if found is None else found.version,
             "fix": "Read the file again, repeat your change on it, and save that.",

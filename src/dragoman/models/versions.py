@@ -10,8 +10,10 @@ from sqlalchemy import select
 from dragoman.access.principal import Principal
 from dragoman.api.errors import NotFound
 from dragoman.models import files
+from dragoman.models.composing import composed
 from dragoman.models.overlay import under
 from dragoman.models.records import Model
+from dragoman.models.resolving import file_path, resolve
 from dragoman.models.saving import Save, save
 from dragoman.models.tables import model_file_versions, model_versions
 from dragoman.store import UnitOfWork
@@ -38,11 +40,12 @@ def history(
     size: int = 100,
 ) -> list[Version]:
     """The newest versions first, at most `size`; with `path` only those that touched that file,
-    with `before` only older ones."""
+    with `before` only older ones. `path` may name a view that is there, as everywhere."""
     statement = _VERSIONS.where(model_versions.c.model_id == model.id)
     if before is not None:
         statement = statement.where(model_versions.c.version < before)
     if path is not None:
+        path = _key(unit, model, path)
         touched = select(model_file_versions.c.version).where(
             model_file_versions.c.model_id == model.id, model_file_versions.c.path == path
         )
@@ -78,15 +81,24 @@ def restore(
     """Make the files of a locked model what they were at a version, as a new version; with `paths`
     only those. Nothing of what came between is lost: it stays in the history.
 
-    Returns the version there is then. Raises `NotFound`.
+    Returns the version there is then. Raises `NotFound`, also for a file that has no version.
     """
     then = texts(unit, model, version)
-    touched = sorted(set(paths) or set(files.texts_at(unit, model.id, model.version)))
+    known = files.texts_at(unit, model.id, model.version)
+    touched = sorted({_key(unit, model, path) for path in paths} or known)
+    for path in touched:
+        if path not in known:
+            raise NotFound(f"The model has no version of {path}")
     # What a branch had not touched is as the base model has it.
     base = under(unit, model, touched).files
     otherwise = {path: base[path].text for path in touched if path in base}
     changes = {path: then.get(path, otherwise.get(path)) for path in touched}
     return save(unit, principal, model, Save(changes, message or f"Restore version {version}"))
+
+
+def _key(unit: UnitOfWork, model: Model, name: str) -> str:
+    """The path of a file by its name; as it is where the model has no such view or topic now."""
+    return resolve(composed(unit, model), file_path(name)).path.key
 
 
 _VERSIONS = select(

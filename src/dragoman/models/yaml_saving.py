@@ -66,7 +66,7 @@ def write_file(unit: UnitOfWork, principal: Principal, model_id: str, wanted: Wr
     path = file_path(wanted.file_name)
     target = resolve(reader.whole, path, wanted.text)
     own = files.some_files(unit, model, [target.path.key]).get(target.path.key)
-    informed = _check_seen(reader, path, target, own, wanted)
+    informed = _check_seen(unit, model, reader, target, own, wanted)
     text = _own_text(unit, model, target, wanted, mode, informed=informed)
     if text is not None and target.kind == files.VIEW:
         text = _headed(composed(unit, model), target, text)
@@ -145,18 +145,24 @@ def _writable(wanted: Write) -> Mode:
 
 
 def _check_seen(
-    reader: Reader, path: Any, target: Target, own: StoredFile | None, wanted: Write
+    unit: UnitOfWork,
+    model: Model,
+    reader: Reader,
+    target: Target,
+    own: StoredFile | None,
+    wanted: Write,
 ) -> bool:
     """Whether the client has seen the file as it is now. Raises `Conflict` for another state."""
+    key = target.path.key
     if wanted.previous is not None:
-        shown = reader.one(path)
+        shown = reader.one(file_path(wanted.file_name))
         seen = None if shown is None else shown.checksum
         stored = None if own is None else own.checksum
         if (wanted.previous or None) not in (seen, stored):
-            raise stale(target.path.key, wanted.previous, seen or stored, own)
+            raise stale(unit, model, key, wanted.previous, seen or stored, own)
         return wanted.previous == seen
     if wanted.fetched_at is not None and own is not None and own.updated_at > wanted.fetched_at:
-        raise stale(target.path.key, None, own.checksum, own)
+        raise stale(unit, model, key, None, own.checksum, own)
     return False
 
 
