@@ -288,3 +288,12 @@ def test_many_changes_are_made_in_one_go() -> None:
     for one in added:
         one_by_one = edit(one_by_one, [one])
     assert whole == one_by_one
+
+
+def test_lines_of_another_system_stay_as_they_are() -> None:
+    text = "label: X # c\r\ndimensions:\r\n  a: {sql: x}\r\n"
+    changes = [Edit(("dimensions", "b"), {"sql": "a\nb"}), Edit(("label",), "Y")]
+    made = edit(text, changes)
+    assert made.startswith("label: Y # c\r\ndimensions:\r\n  a: {sql: x}\r\n  b:\r\n")
+    assert made.count("\n") == made.count("\r\n")
+    assert read("v.view", made).data["dimensions"]["b"] == {"sql": "a\nb"}

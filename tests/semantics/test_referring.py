@@ -27,7 +27,7 @@ TEXTS = {
           in_bern: {aggregate_type: count, filters: {city: {is: Bern}}}
         filters:
           f: {type: string, bind_to: [city]}
-        sets: {place: [city, id]}
+        sets: {place: [city, id, buyers.*]}
     """,
     "buyers.view": "extends: [users]\ndimensions:\n  city: {label: Town}  # mine\n",
     "orders.view": """
@@ -153,6 +153,13 @@ def test_a_view_under_its_alias_keeps_it() -> None:
         made["buyers.view"] or ""
     )
     assert "join_to_view_as: sellers" in (after.text("relationships") or "")
+
+
+def test_a_set_with_all_fields_of_a_view_follows_it() -> None:
+    before = layer(TEXTS)
+    made = references(before).rename_view("buyers", "clients")
+    assert "clients.*" in (made["users.view"] or "")
+    assert "buyers" not in (made["users.view"] or "")
 
 
 def test_a_view_that_its_head_names() -> None:

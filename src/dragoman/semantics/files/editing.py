@@ -35,9 +35,11 @@ class CannotEdit(ValueError):
 def edit(text: str, edits: Iterable[Edit]) -> str:
     """The text with some changes, one after the other. Raises `CannotEdit`.
 
-    Anchors are written out first (`expanded`).
+    Anchors are written out first (`expanded`). Lines that all end in CR LF go on doing so.
     """
     changes = list(edits)
+    if "\r\n" in text and text.count("\n") == text.count("\r\n"):
+        return edit(text.replace("\r\n", "\n"), changes).replace("\n", "\r\n")
     if len(changes) > 1:
         together = _together(text, changes)
         if together is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -222,16 +223,27 @@ def folder_files(folder: Path) -> dict[str, str | Load]:
 
 def model_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """The files of a folder that belong to a model, with their keys relative to it."""
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if hidden or path.is_symlink() or not path.is_file():
-            continue
-        try:
-            parse_path(relative.as_posix())
-        except BadPath:
-            continue
-        yield relative.as_posix(), path
+    yield from sorted(_below(folder, ""))
+
+
+def _below(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.name.startswith(".") or entry.is_symlink():
+                continue
+            if entry.is_dir():
+                yield from _below(Path(entry.path), f"{name}/")
+            elif entry.is_file() and _is_of_a_model(name):
+                yield name, Path(entry.path)
+
+
+def _is_of_a_model(name: str) -> bool:
+    try:
+        parse_path(name)
+    except BadPath:
+        return False
+    return True
 
 
 def _load(path: Path) -> Load:

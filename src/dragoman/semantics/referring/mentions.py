@@ -114,7 +114,7 @@ class _Walk:
                     yield from self._field(entry, (*at, field), owner)
             elif key == "sets":
                 for set_name, members in mapping(value).items():
-                    yield from self._refs(members, (*at, set_name), owner)
+                    yield from self._set(members, (*at, set_name), owner)
             else:
                 yield from self._property(key, value, at, owner)
 
@@ -188,7 +188,7 @@ class _Walk:
         for key, value in mapping(data).items():
             if key == "sets":
                 for set_name, members in mapping(value).items():
-                    yield from self._refs(members, (key, set_name), None)
+                    yield from self._set(members, (key, set_name), None)
             else:
                 yield from self._property(key, value, (key,), None)
 
@@ -200,6 +200,10 @@ class _Walk:
     def _views(self, value: Any, at: YamlPath) -> Iterator[Mention]:
         for position, name in enumerate(texts(value)):
             yield Mention(self._file, (*at, position) if is_list(value) else at, name)
+
+    def _set(self, value: Any, path: YamlPath, owner: str | None) -> Iterator[Mention]:
+        yield from self._refs(value, path, owner)
+        yield from (each for each in self._selectors(value, path) if each.field is None)
 
     def _selectors(self, value: Any, path: YamlPath) -> Iterator[Mention]:
         for at, said in enumerate(texts(value)):
