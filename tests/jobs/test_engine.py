@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ import pytest
 from dragoman import jobs
 from dragoman.jobs import runtime
 from tests.jobs.waiting import ended, engine_rows, shown, submitted, until
+from tests.support.patience import SLOW_MACHINE
 from tests.support.server import Server, running_server, settings_for
 
 
@@ -35,6 +38,19 @@ def test_importing_the_server_does_not_import_the_engine() -> None:
 def test_a_server_without_work_starts_no_engine(server: Server) -> None:
     time.sleep(1.5)
     assert not [each for each in threading.enumerate() if each.name.startswith("queue-worker")]
+
+
+def test_old_sqlite_tells_the_time_that_the_engine_asks_for() -> None:
+    """DBOS writes this default into its tables from Python 3.12 on, whatever SQLite there is."""
+    from dragoman.jobs.engine import Sqlite
+
+    with contextlib.closing(sqlite3.connect(":memory:", factory=Sqlite)) as connection:
+        connection.execute(
+            "CREATE TABLE t (a, at INTEGER NOT NULL DEFAULT (unixepoch('subsec') * 1000))"
+        )
+        connection.execute("INSERT INTO t (a) VALUES (1)")
+        told: float = connection.execute("SELECT at FROM t").fetchone()[0]
+    assert abs(told / 1000 - time.time()) < SLOW_MACHINE
 
 
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="needs /proc")

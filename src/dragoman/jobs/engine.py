@@ -13,6 +13,7 @@ import json
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -159,6 +160,17 @@ class Engine:
         _in_use.release()
 
 
+class Sqlite(sqlite3.Connection):
+    """A connection to SQLite before 3.42, which has no `unixepoch('subsec')`: NULL comes of it.
+
+    DBOS takes it for granted from Python 3.12 on, whose library may well be older (Debian 12).
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.create_function("unixepoch", 1, lambda _modifier: time.time())
+
+
 def _config(store_url: SecretStr, executor: str) -> DBOSConfig:
     """No telemetry, no console of its own, no schedules: workflows and one queue."""
     return {
@@ -172,15 +184,24 @@ def _config(store_url: SecretStr, executor: str) -> DBOSConfig:
         "enable_otlp": False,
         "use_listen_notify": False,
         "sys_db_pool_size": 5,
-        "db_engine_kwargs": {"hide_parameters": True},
+        "db_engine_kwargs": {"hide_parameters": True, **_driver(store_url)},
         "notification_listener_polling_interval_sec": 0.2,
         "scheduler_polling_interval_sec": _IDLE_SECONDS,
     }
 
 
+def _driver(store_url: SecretStr) -> dict[str, Any]:
+    old = _on_sqlite(store_url) and sqlite3.sqlite_version_info < (3, 42)
+    return {"connect_args": {"factory": Sqlite}} if old else {}
+
+
+def _on_sqlite(store_url: SecretStr) -> bool:
+    return make_url(store_url.reveal()).get_backend_name() == "sqlite"
+
+
 def _address(store_url: SecretStr) -> str:
     """The store itself on Postgres, in a schema of its own; beside it a file on SQLite."""
-    if make_url(store_url.reveal()).get_backend_name() != "sqlite":
+    if not _on_sqlite(store_url):
         return store_url.reveal()
     path = beside(store_url, ".db")
     # The mode stays with the file; it doubles what the engine does in a second.
