@@ -28,6 +28,19 @@ TITLE = Compare(Path("title"), "pr")
         ('userName Eq "a"', NAME),
         ("active eq true", ACTIVE),
         ("active eq True", ACTIVE),
+        (
+            'emails[type eq "work"].value eq "a"',
+            Within(
+                Path("emails"),
+                Logic(
+                    "and",
+                    (
+                        Compare(Path("type"), "eq", "work"),
+                        Compare(Path("value"), "eq", "a"),
+                    ),
+                ),
+            ),
+        ),
         ("title pr", TITLE),
         ("title ne null", Compare(Path("title"), "ne", None)),
         ("age gt -1.5", Compare(Path("age"), "gt", -1.5)),

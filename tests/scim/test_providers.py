@@ -128,6 +128,26 @@ def test_entra_users(sqlite_server: Server) -> None:
     assert root.delete(f"{USERS}/{user['id']}").status_code == 204
 
 
+def test_who_is_suspended_is_let_back_by_nothing_but_active_true(sqlite_server: Server) -> None:
+    server = sqlite_server
+    body = {"userName": "ann@example.com", "emails": [{"type": "work", "value": "a@example.com"}]}
+    user = server.root.post(USERS, json={**body, "active": "False"}).json()
+    place = f"{USERS}/{user['id']}"
+    for operation in (
+        {"op": "Remove", "path": "active"},
+        {"op": "Replace", "path": "active", "value": None},
+        {"op": "Replace", "value": {"active": None, "title": "x"}},
+    ):
+        assert changed(server, user, operation)["active"] is False
+    assert server.root.put(place, json=body).json()["active"] is False
+    # As Entra ID looks somebody up who is matched by the address for work.
+    query = {"filter": 'emails[type eq "work"].value eq "A@example.com"'}
+    assert server.root.get(USERS, params=query).json()["totalResults"] == 1
+    query = {"filter": 'emails[type eq "home"].value eq "a@example.com"'}
+    assert server.root.get(USERS, params=query).json()["totalResults"] == 0
+    assert server.root.put(place, json={**body, "active": "True"}).json()["active"] is True
+
+
 def test_entra_groups(sqlite_server: Server) -> None:
     server = sqlite_server
     ann, bob = create(server, "ann"), create(server, "bob")

@@ -104,6 +104,8 @@ def test_the_command_line_signs_in_refreshes_and_signs_out(
     mine = browser.get(KEYS, params={"type": "mcp"}).json()["records"]
     assert [(key["type"], key["name"]) for key in mine] == [("mcp", "Omni CLI")]
     assert_error(browser.post(f"{KEYS}/{mine[0]['id']}/rotate", json={}), 400)
+    own = {"type": "personal", "name": "for ever"}
+    assert_error(server.client(tokens["access_token"]).post(KEYS, json=own), 403)
     answer = cli.refresh(tokens["refresh_token"])
     assert answer.headers["cache-control"] == "no-store"
     renewed = cli.oauth.parse_request_body_response(answer.text)

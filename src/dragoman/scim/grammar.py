@@ -164,6 +164,8 @@ class _Reader:
         if self.take("["):
             part = self.either(depth + 1)
             self.need("]")
+            if self.take("."):  # Entra ID: emails[type eq "work"].value eq "…"
+                part = Logic("and", (part, self._compared(self.path())))
             return Within(path, part)
         return self._compared(path)
 

@@ -115,11 +115,11 @@ def shown_name(document: Document) -> str:
     return document.get("displayName") or parts.get("formatted") or both
 
 
-def provided(document: Document) -> Provided:
-    """What the document says besides."""
+def provided(document: Document, *, active: bool = True) -> Provided:
+    """What the document says besides. `active`: what holds where it does not say."""
     profile = {name: value for name, value in document.items() if name not in _PLACED}
     profile = {name: value for name, value in profile.items() if value != {}}
-    return Provided(document.get("externalId"), profile, document.get("active", True))
+    return Provided(document.get("externalId"), profile, document.get("active", active))
 
 
 def member_ids(document: Document) -> list[str]:

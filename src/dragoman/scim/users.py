@@ -25,8 +25,9 @@ def create(unit: UnitOfWork, actor: Principal, document: Document, at: str) -> D
 
 
 def save(unit: UnitOfWork, actor: Principal, user: User, document: Document, at: str) -> Document:
-    """Make the user what the document says; what it does not say is unset."""
-    said = provided(document)
+    """Make the user what the document says; what it does not say is unset. Nobody who is suspended
+    is let back by what is not said."""
+    said = provided(document, active=user.disabled_at is None)
     changed = identity.change_user(
         unit, actor, user, user_name(document), shown_name(document), said
     )

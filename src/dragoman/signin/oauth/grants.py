@@ -22,6 +22,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from dragoman import audit, clock
 from dragoman.access.principal import Principal, PrincipalKind
+from dragoman.access.scope import Scope
 from dragoman.api.errors import NotFound
 from dragoman.identity import service as identity
 from dragoman.identity.service import User
@@ -94,7 +95,8 @@ def exchange(
         return _refused("the person is suspended")
     _make_room(unit, user.id)
     name, ends = APPLICATIONS[application].name, unit.moment + ACCESS_LIFE
-    token_id, access = identity.issue_token(unit, _actor(user), "mcp", user, name, ends)
+    # Narrowed to everything: as every narrowed token it makes no others, which would outlive it.
+    token_id, access = identity.issue_token(unit, _actor(user), "mcp", user, name, ends, Scope())
     return _handed_out(unit, found, access, {"token_id": token_id})
 
 
