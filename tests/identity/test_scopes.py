@@ -84,6 +84,15 @@ def test_a_key_for_some_permissions(server: Server) -> None:
     assert_error(reader.get(CONNECTIONS), 403)
 
 
+def test_a_narrowed_key_sets_up_no_identity_provider(server: Server) -> None:
+    """One of its own could let it in as anybody."""
+    scope = {"permissions": [Permission.IDENTITY_PROVIDERS_MANAGE.value]}
+    sent = {"type": "organization", "name": "narrow", "scope": scope}
+    assert_error(server.root.post(KEYS, json=sent), 400)
+    key = narrowed(server, server.root, permissions=[Permission.AUDIT_READ.value])
+    assert_error(key.get("/api/v1/identity-providers"), 403)
+
+
 def test_a_personal_token_follows_its_owner(server: Server) -> None:
     made, other = server.create(), server.create()
     ann = server.member("ann@example.com", **{made: "CONNECTION_ADMIN", other: "CONNECTION_ADMIN"})

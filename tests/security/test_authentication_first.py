@@ -31,11 +31,13 @@ PUBLIC = {
     "/api/v1/session/forgotten", "/api/v1/session/link",
     "/embed/login", "/embed/sso/redeem-session",  # signed by the application
     "/embed/sso/generate-url",  # the body has the application's secret
+    # What these give away without a code or a refresh token is tested in tests/signin.
+    "/oauth/authorize", "/oauth/token", "/oauth/revoke", "/.well-known/oauth-authorization-server",
 }  # fmt: skip
 CHANGING = {
     "/signin/oidc/{provider}/logout",
     "/api/webhooks/model/{modelId}", "/api/v1/session", "/api/v1/session/forgotten",
-    "/api/v1/session/link", "/embed/sso/generate-url",
+    "/api/v1/session/link", "/embed/sso/generate-url", "/oauth/token", "/oauth/revoke",
 }  # fmt: skip
 WRONG_TOKENS = {
     "none": None,

@@ -185,7 +185,7 @@ def test_who_may_let_an_application_in(server: Server, browser: Browser) -> None
     query = urlsplit(cli.url()).query
     body = {"query": query, "approve": True}
     assert_error(server.http.post(AUTHORIZE, json=body), 401)
-    assert_error(server.root.post(AUTHORIZE, json=body), 403)
+    assert_error(server.root.post(AUTHORIZE, json=body), 400)
     # An application's token lets no others in.
     token = cli.sign_in(browser)["access_token"]
     assert_error(server.client(token).post(AUTHORIZE, json=body), 403)

@@ -8,11 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from dragoman import clock, mail
 from dragoman.access.principal import OPERATOR
 from dragoman.identity import service as identity
 from dragoman.signin import links
+from dragoman.signin.tables import subjects
 from tests.signin.conftest import set_password, visitor
 from tests.support.browser import PASSWORD, SESSION, Browser
 from tests.support.clients import assert_error, at_once
@@ -162,6 +164,37 @@ def test_a_lost_password_is_asked_for_by_mail(tmp_path: Path, post: Mailbox) -> 
         # A second mail at once would only annoy.
         Browser(server).post(f"{SESSION}/forgotten", json={"email": "ann@example.com"})
         assert redeem(server, secret) == 200
+        server.house.blocking.shutdown(wait=True)
+        assert post.letters.empty()
+
+
+def of_provider(server: Server, email: str) -> identity.User:
+    """Somebody whom an identity provider lets in."""
+    user = server.user(email)
+    with server.unit() as unit:
+        row = {"digest": email.encode().ljust(32), "user_id": user.id, "issuer": "https://x"}
+        more = {"subject": email, "created_at": unit.now, "seen_at": unit.now}
+        unit.db.execute(insert(subjects).values({**row, **more}))
+    return user
+
+
+def test_no_mail_leads_around_an_identity_provider(tmp_path: Path, post: Mailbox) -> None:
+    with mailing(tmp_path, post) as server:
+        of_provider(server, "ann@example.com")
+        set_password(server, of_provider(server, "bob@example.com"))
+        for email in ("ann@example.com", "bob@example.com"):
+            Browser(server).post(f"{SESSION}/forgotten", json={"email": email})
+        server.house.blocking.shutdown(wait=True)
+        # Bob has a password here as well, and has lost it.
+        assert post.next()["To"] == "bob@example.com"
+        assert post.letters.empty()
+        assert len(server.sql("SELECT * FROM signin_links")) == 1
+
+
+def test_no_mail_is_sent_where_passwords_are_off(tmp_path: Path, post: Mailbox) -> None:
+    with mailing(tmp_path, post, local_accounts="off") as server:
+        server.user("ann@example.com")
+        Browser(server).post(f"{SESSION}/forgotten", json={"email": "ann@example.com"})
         server.house.blocking.shutdown(wait=True)
         assert post.letters.empty()
 

@@ -80,7 +80,7 @@ class Rule:
     `role`: the least role on the thing in question. `anywhere`: a role on any connection will do,
     since there is no connection yet. `signed_in`: every valid token; where it is `on` one's own
     things, it finds no others. `key`: no personal token, not even an admin's (contract §1.4).
-    `whole`: no narrowed token, which would otherwise make itself one that may do more.
+    `whole`: no narrowed token, which could otherwise come by one that may do more.
     """
 
     role: Role | None = None
@@ -142,7 +142,8 @@ RULES: dict[Permission, Rule] = {
     Permission.EMAIL_ONLY_MANAGE: Rule(key=True),
     Permission.SCIM: Rule(key=True),
     Permission.EMBED: Rule(key=True),
-    Permission.IDENTITY_PROVIDERS_MANAGE: Rule(),
+    # A provider can be told to let somebody in as anybody.
+    Permission.IDENTITY_PROVIDERS_MANAGE: Rule(whole=True),
 }
 # The permission by which a thing is seen at all.
 SEEING = {

@@ -48,12 +48,18 @@ def send(
 
 def forgotten(house: House, origin: Origin, email: str) -> None:
     """Mail a link to whoever has this address; nothing otherwise. Runs after the answer was given,
-    so that neither its words nor its time tell whether somebody has the address."""
+    so that neither its words nor its time tell whether somebody has the address. Who signs in
+    through a provider and never had a password here gets none by themselves: the provider, and its
+    second factor, could be gone around."""
+    if house.settings.local_accounts == "off":
+        return
     actor = Principal(PrincipalKind.SESSION, "forgotten password")
     try:
         with house.store.begin(origin) as unit:
             user = None if "\0" in email else identity.find_user(unit, email)
             if user is None or not service.may_enter(user) or links.is_fresh(unit, user):
+                return
+            if service.is_of_provider(unit, user):
                 return
             secret = links.make(unit, actor, user, "reset")
         send(house.settings, house.network, user, "reset", secret)

@@ -12,7 +12,7 @@ from dragoman.identity.events import Event
 from dragoman.identity.service import Kind, User
 from dragoman.settings import Settings
 from dragoman.signin import passwords, sessions, throttle, totp
-from dragoman.signin.tables import links
+from dragoman.signin.tables import links, subjects
 from dragoman.signin.tables import passwords as table
 from dragoman.store import UnitOfWork
 
@@ -43,6 +43,13 @@ def set_password(
     sessions.end_all(unit, user.id, but=keep)
     throttle.clear(unit, user.email)
     audit.record(unit, actor, "password.set", ("user", user.id))
+
+
+def is_of_provider(unit: UnitOfWork, user: User) -> bool:
+    """Whether an identity provider lets the person in, and no password does."""
+    theirs = select(subjects.c.user_id).where(subjects.c.user_id == user.id).limit(1)
+    known = unit.db.execute(theirs).first() is not None
+    return known and password_hash(unit, user.id) is None
 
 
 def may_enter(user: User | None) -> bool:

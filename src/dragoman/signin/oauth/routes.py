@@ -10,11 +10,11 @@ import msgspec
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dragoman.access.policy import Permission
-from dragoman.access.principal import PrincipalKind
 from dragoman.api.call import Call, answer, typed
-from dragoman.api.errors import BadRequest, Forbidden
+from dragoman.api.errors import BadRequest
 from dragoman.api.routing import Parameter, Route
 from dragoman.signin import page
+from dragoman.signin.browsers import visitor
 from dragoman.signin.oauth import asking, grants
 from dragoman.signin.oauth.asking import SCOPE, Asked, Unanswerable
 from dragoman.signin.oauth.refusals import Refused
@@ -49,14 +49,13 @@ async def authorize(call: Call) -> Response:
 
 async def consent(call: Call) -> Response:
     """What the person says."""
-    if call.principal.kind is not PrincipalKind.SESSION:
-        raise Forbidden("Forbidden: this is for who signed in with a browser, not for a token")
+    person = visitor(call)
     said = typed(await call.json(), Consent)
     asked, issuer = _asked(call, said.query), call.house.settings.base_url
     if not said.approve:
         told = {"error": "access_denied"}
     else:
-        code = await call.write(lambda unit: grants.approve(unit, call.principal, asked))
+        code = await call.write(lambda unit: grants.approve(unit, person, asked))
         told = {"code": code.reveal()}
     return answer(Answered(asking.location(asked.redirect_uri, asked.state, issuer, told)))
 
@@ -191,7 +190,7 @@ ROUTES = (
         extension=True,
         body=Consent,
         answer=Answered,
-        errors=(400, 403),
+        errors=(400,),
         description="With a browser's session only.",
     ),
     _open(
