@@ -168,7 +168,11 @@ class Sqlite(sqlite3.Connection):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.create_function("unixepoch", 1, lambda _modifier: time.time())
+        self.create_function("unixepoch", 1, _seconds)
+
+
+def _seconds(_modifier: str) -> float:
+    return time.time()
 
 
 def _config(store_url: SecretStr, executor: str) -> DBOSConfig:
