@@ -131,6 +131,7 @@ def patience(
     if recording is None:
         late = limits.LATE_SECONDS + SLOW_MACHINE
         monkeypatch.setattr(limits, "LATE_SECONDS", late)
+        monkeypatch.setattr(limits, "UNDER_WAY_SECONDS", 0.1)
         if "bigquery_emulator" in request.node.name:
             # It goes on with what was stopped, beside the next statement.
             monkeypatch.setattr(limits, "LIMIT_SECONDS", 3.0)

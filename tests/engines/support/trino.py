@@ -25,7 +25,9 @@ from tests.support.processes import START_SECONDS, NotStarted, die_with_parent, 
 
 INSTALLED = Path(__file__).parents[3] / ".engines" / "trino"
 _FLAGS = (
-    *("-Xmx1G", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+    *("-Xmx1G", "-Xms600m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+    # To verify the classes is a third of its start.
+    *("-XX:+UnlockDiagnosticVMOptions", "-XX:-BytecodeVerificationRemote"),
     "--add-modules=jdk.incubator.vector",
     "-Dconfig=config.properties",
     "-Dlog.levels-file=log.properties",

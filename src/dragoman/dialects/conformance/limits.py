@@ -11,6 +11,8 @@ from dragoman.dialects.failures import Cause, DatabaseFailure
 
 LIMIT_SECONDS = 1.0
 LATE_SECONDS = 1.0
+# How long a statement has run, at least, before it is broken off.
+UNDER_WAY_SECONDS = 0.5
 _CANCEL_SECONDS = 10.0
 # How long a statement may hang on a connection that is gone.
 _HANG_SECONDS = 30.0
@@ -37,7 +39,7 @@ def cancel(subject: Subject) -> str:
     with subject.session() as session:
 
         def soon() -> None:
-            time.sleep(0.5)
+            time.sleep(UNDER_WAY_SECONDS)
             until(lambda: _note(shown, subject.shows(mark)) is not False)
             asked.append(time.monotonic())
             session.cancel()
@@ -96,7 +98,7 @@ def dropped_while_running(subject: Subject) -> str:
     ):
 
         def soon() -> None:
-            time.sleep(0.5)
+            time.sleep(UNDER_WAY_SECONDS)
             until(lambda: subject.shows(mark) is not False)
             cut_at.append(time.monotonic())
             cut()
