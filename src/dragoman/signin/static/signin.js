@@ -9,10 +9,17 @@ let csrf = null;
 const after = new URLSearchParams(location.hash.slice(1));
 const link = after.get("link");
 const refused = after.get("refused");
-// Where to go on once somebody is signed in: a page of this server only.
-const next = new URLSearchParams(location.search).get("next");
-const onward = next === null ? null : new URL(next, location.origin);
-const leads = onward !== null && onward.origin === location.origin;
+// Where to go on once somebody is signed in: a page of this server only, null for none.
+function own(next) {
+  if (next === null) return null;
+  try {
+    const place = new URL(next, location.origin);
+    // A path like /.//host becomes //host, which is another server.
+    const here = place.origin === location.origin && !place.pathname.startsWith("//");
+    return here ? place.pathname + place.search : null;
+  } catch { return null; }
+}
+const onward = own(new URLSearchParams(location.search).get("next"));
 if (link || refused) history.replaceState(null, "", location.pathname);
 
 // Why an identity provider's answer let nobody in, and what to do. An admin finds more in the audit.
@@ -54,7 +61,11 @@ function show(id) {
 
 function entered(who) {
   csrf = who.csrfToken;
-  if (leads && who.kind === "session") return location.replace(onward.pathname + onward.search);
+  // Not while recovery codes are shown: they are shown once.
+  const leads = onward !== null && who.kind === "session";
+  if (leads && byId("recovery").hidden) return location.replace(onward);
+  byId("onward").hidden = !leads;
+  if (leads) byId("onward").querySelector("a").href = onward;
   byId("name").textContent = who.name;
   say("");
   byId("code").hidden = true;
@@ -118,7 +129,7 @@ async function start() {
   byId("providers").hidden = !ways.providers.length;
   for (const way of ways.providers) {
     const button = document.createElement("a");
-    button.href = way.url + (leads ? "?" + new URLSearchParams({ next: onward.pathname + onward.search }) : "");
+    button.href = way.url + (onward === null ? "" : "?" + new URLSearchParams({ next: onward }));
     button.textContent = "Sign in with " + way.name;
     byId("providers").append(button);
   }
