@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from dulwich.refs import Ref
 
 from dragoman.git import syncing
 from dragoman.gitremote import Remote
@@ -285,6 +286,29 @@ def test_syncs_at_once_agree(kept: Kept) -> None:
     assert kept.sync()["inSync"] is True
     assert len(kept.in_git()) == 5
     assert len(kept.bare.log()) == 1
+
+
+def test_a_history_that_was_rewritten_is_one_side_among_two(kept: Kept) -> None:
+    kept.save({"users.view": USERS, "orders.view": ORDERS})
+    kept.configure()
+    kept.sync()
+    # a forced push: another beginning, one file otherwise, one as it was
+    del kept.bare.repo.refs[Ref(b"refs/heads/main")]
+    kept.push({"users.view.yaml": "label: Rewritten\n", "orders.view.yaml": ORDERS})
+    kept.save({"orders.view": "label: Ours\n"})
+    assert kept.sync()["inSync"] is True
+    assert kept.files() == {"users.view": "label: Rewritten\n", "orders.view": "label: Ours\n"}
+    assert len(kept.bare.log()) == 2
+    assert kept.in_git()["orders.view.yaml"] == "label: Ours\n"
+
+
+def test_names_of_files_in_other_letters(kept: Kept) -> None:
+    kept.push({"größe/naïve 日本.topic.yaml": "base_view: users\n"})
+    kept.save({"größe/señal.topic": "base_view: users\n"})
+    kept.configure()
+    assert kept.sync()["inSync"] is True
+    assert set(kept.files()) == {"größe/naïve 日本.topic", "größe/señal.topic"}
+    assert set(kept.in_git()) == {f"{key}.yaml" for key in kept.files()}
 
 
 def test_another_path_starts_anew(kept: Kept) -> None:

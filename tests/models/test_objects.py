@@ -58,6 +58,11 @@ class Api:
     def text(self, path: str = "public/orders.view") -> str:
         return self.house.files()[path]
 
+    def problems(self) -> list[str]:
+        """The errors that validation finds."""
+        found = self.root.get(f"{self.path}/validate").json()
+        return [each["message"] for each in found if not each["is_warning"]]
+
     def data(self, path: str = "public/orders.view") -> Any:
         return read(path, self.text(path)).data
 
@@ -169,8 +174,28 @@ def test_a_field_is_moved(api: Api) -> None:
     assert "total" not in api.data()["measures"]
     assert api.data()["measures"]["half"]["sql"] == "${users.total} / 2"
     moved = api.data("public/users.view")["measures"]["total"]
-    assert moved == {"sql": "${amount}", "aggregate_type": "sum"}
+    assert moved == {"sql": "${orders.amount}", "aggregate_type": "sum"}
     assert "users.total:" in api.text("shop.topic")
+    assert api.problems() == []
+
+
+def test_a_moved_field_goes_on_to_mean_the_same(api: Api) -> None:
+    values = {
+        "sql": "${amount} + ${users.id} + ${created_at[month]}",
+        "filters": {"id": {"is": 1}, "users.name": {"is": "x"}},
+        "drillFields": ["id", "users.name"],
+    }
+    api.ok("PATCH", "view/orders/field/total", values)
+    api.ok("PATCH", "view/orders/field/total", {"newViewName": "users", "newFieldName": "sum"})
+    moved = api.data("public/users.view")["measures"]["sum"]
+    assert moved["sql"] == "${orders.amount} + ${users.id} + ${orders.created_at[month]}"
+    assert list(moved["filters"]) == ["orders.id", "users.name"]
+    assert moved["drill_fields"] == ["orders.id", "users.name"]
+    assert api.problems() == []
+
+
+def test_a_column_stays_in_its_view(api: Api) -> None:
+    api.refused(400, "PATCH", "view/orders/field/amount", {"newViewName": "users"})
 
 
 def test_fields_are_deleted(api: Api) -> None:

@@ -31,7 +31,7 @@ from dragoman.semantics.model.references import is_name
 from dragoman.semantics.model.topics import Topic
 from dragoman.semantics.plain import is_map, mapping, texts
 from dragoman.semantics.problems import Edit
-from dragoman.semantics.referring import References
+from dragoman.semantics.referring import References, qualified
 from dragoman.store import UnitOfWork
 
 DIMENSIONS, MEASURES, _ = SECTIONS
@@ -270,6 +270,11 @@ def _move_field(change: Change, old: tuple[str, str], new: tuple[str, str], sect
             own = _entry(_own(change, source), (section, new[1]))
             _rename_inherited(change, source, (section, *old[1:], new[1]), mapping(inherited), own)
         return
+    if section == DIMENSIONS and old[1] in inherited:
+        raise BadRequest(
+            f"Bad Request: newViewName: {'.'.join(old)} is a column and stays in its view",
+            extra={"fix": f"Add a field to {new[0]} with the SQL ${{{'.'.join(old)}}}."},
+        )
     change.replace(Name(Named.FIELD, ".".join(old)), Name(Named.FIELD, ".".join(new)))
     own = _entry(_own(change, source), (section, old[1]))
     kept = {**mapping(inherited.get(old[1])), **own}
@@ -277,7 +282,10 @@ def _move_field(change: Change, old: tuple[str, str], new: tuple[str, str], sect
         change.edit(source, [Edit((section, old[1]), {"ignored": True})])
     else:
         change.edit(source, [_removal(_own(change, source), (section, old[1]))])
-    change.edit(target, [Edit((section, new[1]), kept)])
+    whole = change.composed.view_definition(old[0], fully_resolved=True) or {}
+    fields = [name for each in SECTIONS for name in mapping(whole.get(each))]
+    moved = qualified(kept, old[0], fields)
+    change.edit(target, [Edit((section, new[1]), moved)])
 
 
 def _rename_inherited(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from dragoman.semantics.files.editing import edit
 from dragoman.semantics.files.naming import view_name, with_reference
 from dragoman.semantics.files.paths import FileKind
-from dragoman.semantics.files.reading import SourceFile, view_reference
+from dragoman.semantics.files.reading import SourceFile, read, view_reference
+from dragoman.semantics.files.writing import write
 from dragoman.semantics.model.references import FieldRef, Reference, field_ref, is_name, sql_text
 from dragoman.semantics.plain import is_list, is_map, mapping, text, texts
 from dragoman.semantics.problems import Edit, YamlPath
@@ -18,6 +19,8 @@ from dragoman.semantics.referring.mentions import TEMPLATE, Mention, mentions
 
 _SECTIONS = ("dimensions", "measures", "filters")
 _SOURCES = ("sql", "query", "uploaded_table_name", "table_name", "extends")
+# Stands for the view that a moved field was in; no view of people is called so.
+_MOVED = "moved__from__here"
 # A new name for a field or view, by what is said now: None leaves it.
 Rename = Callable[[FieldRef], FieldRef | None]
 
@@ -151,6 +154,16 @@ class References:
         found = [m for m in self._all if (m.view, m.field) == (view, old) and not m.definition]
         return self._changed(found, rename)
 
+    def explicit(self, owner: str, view: str) -> dict[str, str]:
+        """The files that change when fields that are named without a view, `owner` being theirs,
+        are named as those of a view. Definitions stay."""
+
+        def rename(ref: FieldRef) -> FieldRef | None:
+            return FieldRef(view, ref.name, ref.bracket) if ref.view == owner else None
+
+        found = [m for m in self._all if m.view == owner and m.field and not m.definition]
+        return self._changed(found, rename)
+
     def replace_view(self, old: str, new: str) -> dict[str, str]:
         """The files that change when everything that names a view names another one instead."""
         return self._changed(self.of_view(old), _to_view(old, new))
@@ -224,6 +237,18 @@ class References:
                     change = Edit((section, new, "aliases"), former)
                     made[key] = edit(made.get(key, file.source.text), [change])
         return made
+
+
+def qualified(definition: Mapping[str, Any], view: str, fields: Iterable[str]) -> Mapping[str, Any]:
+    """A field's definition as another view may hold it: what it names without a view is of `view`.
+
+    `fields`: those of `view`, which `${…}` may mean.
+    """
+    text = write({"dimensions": {name: {} for name in fields}, "measures": {_MOVED: definition}})
+    file = NamedFile(read(f"{_MOVED}.view", text), _MOVED)
+    made = References([file]).explicit(_MOVED, view).get(file.source.path.key, text)
+    moved: Mapping[str, Any] = read(f"{_MOVED}.view", made).data["measures"][_MOVED]
+    return moved
 
 
 def _to_view(old: str, new: str) -> Rename:

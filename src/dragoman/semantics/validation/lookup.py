@@ -56,6 +56,9 @@ class Lookup:
         """Code, message and fix for a view that is not there."""
         if self._names is None:
             self._names = self.model.view_names()
+        if name in self._names:
+            fix = "Its file is there, but says `ignored`, or cannot be used."
+            return "unknown_view", f"No view {name}", fix
         near = did_you_mean(name, self._names)
         return "unknown_view", f"No view {name}", f"Did you mean {near}?" if near else ""
 
