@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from dragoman.models.threeway import ABSENT, Unreadable, merge, merge_lines
 from dragoman.semantics.files import edit, read, write
 from dragoman.semantics.plain import same
 from dragoman.semantics.problems import Edit
+from tests.support.patience import SLOW_MACHINE
 
 _scalars = st.sampled_from([0, 1, True, 1.5, "a", "1", None])
 _maps = st.dictionaries(
@@ -134,3 +136,14 @@ def test_a_value_of_another_type_is_another_value() -> None:
     for before, after in ((1, True), (True, 1), (1, 1.0)):
         text = edit(write({"a": before, "b": 0}), [Edit(("a",), after)])
         assert type(read("v.view", text).data["a"]) is type(after)
+
+
+def test_many_collisions_are_merged_at_once() -> None:
+    def text(label: str, said: str) -> str:
+        fields = (f"  f{n}: # kept\n    label: {label}\n    tags: [{said}]\n" for n in range(400))
+        return f"{HEAD}dimensions:\n{''.join(fields)}"
+
+    began = time.process_time()
+    outcome = merge("v.view", text("a", "b"), text("A", "b"), text("a", "B"))
+    assert outcome.text == text("A", "B").replace(" [B]", "\n    - B")
+    assert time.process_time() - began < SLOW_MACHINE / 10

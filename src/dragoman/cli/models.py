@@ -77,6 +77,7 @@ def push(
 ) -> None:
     """Save a folder's files in a model, as one version; a branch that is missing is made."""
     from dragoman.access.principal import OPERATOR
+    from dragoman.api.errors import BadRequest
     from dragoman.models import access, mirror, saving
 
     folder = mirror.Folder(directory)
@@ -86,9 +87,12 @@ def push(
         plan = mirror.push_plan(unit, found, folder, force=force)
         before = mirror.model_texts(unit, found)
         _refuse(plan, "changed in the model since", "Pull first, or push with --force.")
-        folder.check(key for key, text in plan.changes.items() if text is not None)
-        version = saving.save(unit, OPERATOR, found, saving.Save(plan.changes, message))
-        folder.note(found, version, folder.texts())
+        try:
+            version = saving.save(unit, OPERATOR, found, saving.Save(plan.changes, message))
+        except BadRequest:
+            folder.check(key for key, text in plan.changes.items() if text is not None)
+            raise
+        folder.note(found, version, mirror.model_texts(unit, found))
     _report(as_json, found, version, mirror.signs(before, plan.changes), "The model")
 
 

@@ -26,6 +26,8 @@ _ANY = FilePath("any.view", FileKind.VIEW, "any", "")
 _LIST = FilePath("relationships", FileKind.RELATIONSHIPS, "relationships", "")
 _ANCHOR = re.compile(r"&[^\s,\[\]{}]+[ \t]*")
 _MANY = 200
+# Changes times characters, for changes that are made one by one: about two seconds.
+_MOST_WORK = 2_000_000
 
 
 class CannotEdit(ValueError):
@@ -44,30 +46,29 @@ def edit(text: str, edits: Iterable[Edit]) -> str:
         together = _together(text, changes)
         if together is not None:
             return together
+        if len(changes) * len(text) > _MOST_WORK:
+            return _rewritten(text, _all_applied(_source(text).data, changes))
     for change in changes:
         text = _edited(text, change)
     return text
 
 
+# From, to, how far it is indented, and what stands there then.
+_Part = tuple[int, int, int, str]
+
+
 def _together(text: str, changes: list[Edit]) -> str | None:
-    """Many keys added and taken away, read once instead of once for each; None where the changes
-    are others, or touch each other."""
+    """Many changes, for which the text is read once instead of once for each; None where they touch
+    each other, or the short way does not lead there."""
     text = expanded(text)
-    wanted = _source(text).data
-    for change in changes:
-        wanted = _applied(wanted, change)
+    wanted = _all_applied(_source(text).data, changes)
     spans = _spans(text).of
-    # From, to, how far it is indented, and what stands there then.
-    parts: list[tuple[int, int, int, str]] = []
+    parts: list[_Part] = []
     for change in changes:
-        span, added = spans.get(change.path), _addition(text, change, spans)
-        if change.delete and span is not None and not span.flow:
-            parts.append((_line_start(text, span.start), _line_end(text, span.end) + 1, 0, ""))
-        elif added is not None and span is None and not change.delete and change.rename is None:
-            at, fresh = added
-            parts.append((at, at, len(fresh) - len(fresh.lstrip(" ")), f"\n{fresh}"))
-        else:
+        part = _part(text, change, spans)
+        if part is None:
             return None
+        parts.append(part)
     made, at = "", 0
     # Of what is added at one place the innermost comes first: it ends its block.
     for start, end, _, fresh in sorted(parts, key=lambda part: (part[0], part[1], -part[2])):
@@ -76,6 +77,25 @@ def _together(text: str, changes: list[Edit]) -> str | None:
         made, at = made + text[at:start] + fresh, end
     made += text[at:]
     return made if wanted and _same(made, wanted) else None
+
+
+def _part(text: str, change: Edit, spans: dict[YamlPath, Span]) -> _Part | None:
+    span = spans.get(change.path)
+    if change.rename is not None:
+        return None if span is None else (*_key_place(text, span), 0, _key(change.rename))
+    if span is None:
+        added = None if change.delete else _addition(text, change, spans)
+        if added is None:
+            return None
+        at, fresh = added
+        return at, at, len(fresh) - len(fresh.lstrip(" ")), f"\n{fresh}"
+    if span.flow:
+        return None
+    if change.delete:
+        return _line_start(text, span.start), _line_end(text, span.end) + 1, 0, ""
+    fresh = _dumped(change.path[-1], change.value, span.column)
+    behind = text[span.end : _line_end(text, span.end)].strip()
+    return None if behind and "\n" in fresh else (span.start, span.end, 0, fresh)
 
 
 def expanded(text: str) -> str:
@@ -187,9 +207,20 @@ def _at(data: Any, path: YamlPath) -> Any:
 
 def _applied(data: Any, change: Edit) -> Any:
     """The plain data after a change; the data itself stays."""
+    return _apply(copy.deepcopy(data), change)
+
+
+def _all_applied(data: Any, changes: Iterable[Edit]) -> Any:
+    """The same after several."""
+    made = copy.deepcopy(data)
+    for change in changes:
+        made = _apply(made, change)
+    return made
+
+
+def _apply(made: Any, change: Edit) -> Any:
     if not change.path:
         return change.value
-    made = copy.deepcopy(data)
     parent = made
     for step in change.path[:-1]:
         parent = _step(parent, step, change)
@@ -205,6 +236,7 @@ def _applied(data: Any, change: Edit) -> Any:
 
 
 def _put(parent: Any, last: str | int, value: Any) -> bool:
+    value = copy.deepcopy(value)  # a later change may reach into it
     if is_list(parent) and isinstance(last, int):
         if last == len(parent):
             parent.append(value)
@@ -249,9 +281,18 @@ def _renamed(text: str, change: Edit) -> str | None:
     span = _spans(text).of.get(change.path)
     if span is None:
         return None
-    key = write({change.rename: 1}).removesuffix(": 1\n")
-    old_end = text.index(":", span.start + len(_quoted_key(text, span.start)))
-    return text[: span.start] + key + text[old_end:]
+    start, end = _key_place(text, span)
+    return text[:start] + _key(change.rename) + text[end:]
+
+
+def _key(name: str | None) -> str:
+    """A key as it is written."""
+    return write({name: 1}).removesuffix(": 1\n")
+
+
+def _key_place(text: str, span: Span) -> tuple[int, int]:
+    """From where to where a key stands."""
+    return span.start, text.index(":", span.start + len(_quoted_key(text, span.start)))
 
 
 def _quoted_key(text: str, start: int) -> str:
