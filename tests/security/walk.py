@@ -262,7 +262,7 @@ def _world(app: Application) -> World:
         group = identity.create_group(unit, OPERATOR, "Readers")
         identity.create_custom_role(unit, OPERATOR, "Readers", Role.VIEWER)
         embedded = identity.ensure_embed_user(unit, OPERATOR, "embedded", "Embedded")
-        job = jobs.submit(unit, "REFRESH_SCHEMA", connection, {}, OPERATOR)
+        job = jobs.submit(unit, "REFRESH_SCHEMA", connection, {"hard_refresh": True}, OPERATOR)
     users = {
         column.head: server.user(f"{number}@example.com", admin=column.admin).id
         for number, column in enumerate(COLUMNS)
