@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -25,12 +26,14 @@ class Join:
 
 @dataclass(frozen=True)
 class Total:
-    """`counted`: the views whose keys tell the counted rows apart; empty: every joined row."""
+    """`value`: what is aggregated; None: the rows themselves. `counted`: the views whose keys tell
+    the counted rows apart."""
 
     host: str
     kind: str
-    column: str | None = None
+    value: Callable[[Joined], Any] | None = None
     predicate: Callable[[Joined], bool] | None = None
+    counted: tuple[str, ...] = ()
 
 
 def joined_rows(
@@ -93,17 +96,17 @@ def answer(
 
 
 def _total(total: Total, rows: Sequence[Joined], keys: Mapping[str, Sequence[str]]) -> Any:
-    counted: dict[tuple[Any, ...], Row] = {}
+    counted: dict[tuple[Any, ...], Joined] = {}
     for row in rows:
-        own = row.get(total.host)
-        if own is None or (total.predicate is not None and not total.predicate(row)):
+        if total.predicate is not None and not total.predicate(row):
             continue
-        key = tuple(own[column] for column in keys[total.host])
+        views = total.counted or (total.host,)
+        key = tuple(value(row, view, column) for view in views for column in keys[view])
         if all(part is not None for part in key):
-            counted.setdefault(key, own)
-    if total.column is None:
+            counted.setdefault(key, row)
+    if total.value is None:
         return len(counted)
-    values = [own[total.column] for own in counted.values() if own[total.column] is not None]
+    values = [found for row in counted.values() if (found := total.value(row)) is not None]
     return _aggregate(total.kind, values)
 
 
@@ -115,9 +118,17 @@ def _aggregate(kind: str, values: list[Any]) -> Any:
     return _OF_SOME[kind](values)
 
 
+def _percentile(values: list[Any], part: Fraction) -> Fraction:
+    place = part * (len(values) - 1)
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (values[high] - values[low]) * (place - low)
+
+
 _OF_SOME: dict[str, Callable[[list[Any]], Any]] = {
     "average": lambda values: sum(values) / len(values),
     "median": statistics.median,
+    "percentile": lambda values: _percentile(sorted(values), Fraction(9, 10)),
     "min": min,
     "max": max,
     "list": lambda values: ", ".join(sorted({str(v) for v in values})),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -86,6 +86,40 @@ def test_the_last_time_is_read_as_the_asker_reads_times(database: Any) -> None:
         since = {name: {"type": "date", "kind": "ON_OR_AFTER", "left_side": side}}
         (row,) = answered(database, {**asked, "filters": since}, layer, by)
         assert tuple(row.values()) == (evening, evening, midnight)
+
+
+def test_times_at_a_grain_of_their_own_are_times(database: Any) -> None:
+    level = {"sql": "${created_at}", "level_of_detail": {"fixed": ["orders.user_id"]}}
+    level["level_of_detail"]["aggregate_type"] = "min"
+    layer = changed(
+        SHOP,
+        "orders",
+        dimensions={"first": level},
+        measures={"last_first": {**level, "aggregate_type": "max"}},
+    )
+    by = asking(timezone="America/New_York")
+    fields = ["orders.first", "orders.first[month]", "orders.last_first"]
+    since = {"type": "date", "kind": "ON_OR_AFTER", "left_side": "2026-02-28"}
+    asked = {"table": "orders", "fields": fields, "filters": {"orders.last_first": since}}
+    (row,) = answered(database, asked, layer, by)
+    evening = datetime.fromisoformat("2026-02-28T19:00")
+    assert tuple(row.values()) == (evening, date(2026, 2, 1), evening)
+
+
+def test_a_filter_that_one_measure_does_not_obey_holds_in_conditions_and_orders(
+    database: Any,
+) -> None:
+    paid = {"type": "string", "kind": "EQUALS", "values": ["paid"]}
+    more_than_0 = {"type": "number", "kind": "GREATER_THAN", "values": [0]}
+    asked = {
+        "table": "orders",
+        "fields": ["orders.user_id", "orders.count", "orders.regardless"],
+        "filters": {"orders.status": paid, "orders.total": more_than_0},
+        "sorts": [{"column_name": "orders.total"}, {"column_name": "orders.count"}],
+    }
+    # Paid: 7 of nobody and 10 of user 1, who has two orders; user 2 has paid nothing.
+    found = [tuple(row.values()) for row in answered(database, asked)]
+    assert found == [(None, 1, 1), (1, 1, 2)]
 
 
 def test_times_of_another_question_are_compared_as_they_are_stored(database: Any) -> None:

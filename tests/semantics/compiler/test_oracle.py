@@ -4,6 +4,7 @@ in Python."""
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +27,11 @@ from tests.support.engines import Engine
 
 VIEWS = ("a", "b", "c", "d")
 CARDINALITIES = ("many_to_one", "one_to_many", "one_to_one", "many_to_many")
-KINDS = ("count", "count_distinct", "sum", "average", "median", "min", "max", "list")
+KINDS = (
+    *("count", "count_distinct", "sum", "average", "median", "percentile", "min", "max", "list"),
+)
+# What is aggregated: rows, a column, what is there without one, and with a column of another view.
+VALUES = ("rows", "v", "sure", *(f"with_{view}" for view in VIEWS))
 JOIN_TYPES = {
     "left": "always_left",
     "inner": "inner",
@@ -71,7 +76,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
             st.tuples(
                 st.sampled_from(views),
                 st.sampled_from(KINDS),
-                st.booleans(),
+                st.sampled_from([v for v in VALUES if v[:4] != "with" or v[-1] in views]),
                 st.one_of(st.none(), st.sampled_from(views)),
             ),
             min_size=0 if groups else 1,
@@ -80,6 +85,12 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         )
     )
     where = draw(st.one_of(st.none(), st.tuples(st.sampled_from(views), st.booleans())))
+    counts = [n for n, total in enumerate(totals) if total[1] in ("count", "sum")]
+    having = draw(
+        st.one_of(st.none(), st.tuples(st.sampled_from(counts), st.integers(-3, 3)))
+        if counts
+        else st.none()
+    )
     return {
         "views": views,
         "tables": tables,
@@ -87,6 +98,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         "groups": groups,
         "totals": totals,
         "where": where,
+        "having": having,
         "compound": compound,
     }
 
@@ -140,31 +152,86 @@ def layer_of(world: Mapping[str, Any]) -> MemoryLayer:
 
 
 def _name(total: tuple[Any, ...]) -> str:
-    _, kind, of_rows, filtered = total
-    return f"m_{kind}_{'rows' if of_rows else 'v'}_{filtered or 'all'}"
+    _, kind, of, filtered = total
+    return f"m_{kind}_{of}_{filtered or 'all'}"
 
 
 def _measure(total: tuple[Any, ...]) -> dict[str, Any]:
-    _, kind, of_rows, filtered = total
+    _, kind, of, filtered = total
     measure: dict[str, Any] = {"aggregate_type": kind}
-    if kind != "count" or not of_rows:
-        measure["sql"] = "${v}"
+    if kind == "percentile":
+        measure["percentile"] = 90
+    if not _of_rows(total):
+        measure["sql"] = _value_sql(of)
     if filtered:
         measure["filters"] = {f"{filtered}.g": {"is": "x"}}
     return measure
 
 
-def expected(world: Mapping[str, Any], joins: Sequence[Join]) -> dict[Any, Any]:
+def _of_rows(total: tuple[Any, ...]) -> bool:
+    return total[1] == "count" and total[2] == "rows"
+
+
+def _value_sql(of: str) -> str:
+    if of == "sure":
+        return "coalesce(${v}, 1)"
+    return f"${{v}} * 10 + ${{{of[-1]}.v}}" if of.startswith("with") else "${v}"
+
+
+def _value(host: str, of: str, row: oracle.Joined) -> Any:
+    own = oracle.value(row, host, "v")
+    if of == "sure":
+        return 1 if own is None else own
+    if not of.startswith("with"):
+        return own
+    other = oracle.value(row, of[-1], "v")
+    return None if own is None or other is None else own * 10 + other
+
+
+def _counted(world: Mapping[str, Any], host: str, of: str) -> tuple[str, ...]:
+    """A value that reads a view with many rows for one of the host's has one for each of those."""
+    if not of.startswith("with"):
+        return (host,)
+    way = _way(world, host, of[-1])
+    many = any(_many(world, *step) for step in itertools.pairwise(way))
+    return tuple(way) if many else (host,)
+
+
+def _way(world: Mapping[str, Any], start: str, end: str) -> list[str]:
+    parents = {join.child: join.parent for join, _ in world["joins"]}
+    up, down = [start], [end]
+    while up[-1] in parents:
+        up.append(parents[up[-1]])
+    while down[-1] in parents:
+        down.append(parents[down[-1]])
+    meet = next(view for view in up if view in down)
+    return up[: up.index(meet) + 1] + down[: down.index(meet)][::-1]
+
+
+def _many(world: Mapping[str, Any], one: str, other: str) -> bool:
+    for join, cardinality in world["joins"]:
+        if (join.parent, join.child) == (one, other):
+            return cardinality in ("one_to_many", "many_to_many")
+        if (join.child, join.parent) == (one, other):
+            return cardinality in ("many_to_one", "many_to_many")
+    raise AssertionError((one, other))
+
+
+def expected(
+    world: Mapping[str, Any], joins: Sequence[Join], *, total: bool = False
+) -> dict[Any, Any]:
+    """The groups and their values; of their total, all rows of the groups that are shown."""
     totals = []
-    for host, kind, of_rows, filtered in world["totals"]:
-        column = None if kind == "count" and of_rows else "v"
+    for each in world["totals"]:
+        host, kind, of, filtered = each
+        value = None if _of_rows(each) else functools.partial(_value, host, of)
         predicate = None
         if filtered:
 
             def predicate(row: Any, view: str = filtered) -> bool:
                 return oracle.value(row, view, "g") == "x"
 
-        totals.append(Total(host, kind, column, predicate))
+        totals.append(Total(host, kind, value, predicate, _counted(world, host, of)))
     keys = dict.fromkeys(world["views"], ("k1", "k2") if world["compound"] else ("k1",))
 
     def passes(row: Any) -> bool:
@@ -174,7 +241,17 @@ def expected(world: Mapping[str, Any], joins: Sequence[Join]) -> dict[Any, Any]:
         return (oracle.value(row, view, "g") == "x") != negative
 
     rows = oracle.joined_rows("a", joins, world["tables"])
-    return oracle.answer(rows, world["groups"], totals, keys, passes)
+    found = oracle.answer(rows, world["groups"], totals, keys, passes)
+    if world["having"] is not None:
+        at, least = world["having"]
+        found = {group: values for group, values in found.items() if values[at] > least}
+    if not total:
+        return found
+
+    def shown(row: Any) -> bool:
+        return passes(row) and tuple(oracle.value(row, *each) for each in world["groups"]) in found
+
+    return oracle.answer(rows, [], totals, keys, shown)
 
 
 @functools.cache
@@ -240,6 +317,10 @@ def question(world: Mapping[str, Any]) -> dict[str, Any]:
             "values": ["x"],
             "is_negative": negative,
         }
+    if world["having"] is not None:
+        at, least = world["having"]
+        name = fields[len(world["groups"]) + at]
+        filters[name] = {"type": "number", "kind": "GREATER_THAN", "values": [least]}
     return {"table": "a", "fields": fields, "filters": filters, "limit": None}
 
 
@@ -271,8 +352,8 @@ def by_hand(world: Mapping[str, Any]) -> str:
     columns = [f"${{{view}.{column}}}" for view, column in world["groups"]]
     places = ", ".join(str(n) for n, _ in enumerate(columns, 1))
     for total in world["totals"]:
-        host, kind, of_rows, filtered = total
-        own = kind in CALLS and not filtered and not (kind == "count" and of_rows)
+        host, kind, of, filtered = total
+        own = kind in CALLS and not filtered and not _of_rows(total) and of in ("rows", "v")
         columns.append(
             CALLS[kind].format(f"${{{host}.v}}") if own else f"${{{host}.{_name(total)}}}"
         )
@@ -281,18 +362,25 @@ def by_hand(world: Mapping[str, Any]) -> str:
         view, negative = world["where"]
         name = f"${{{view}.g}}"
         sql += f" WHERE {name} <> 'x' OR {name} IS NULL" if negative else f" WHERE {name} = 'x'"
-    return f"{sql} GROUP BY {places}" if places else sql
+    sql = f"{sql} GROUP BY {places}" if places else sql
+    if world["having"] is not None:
+        at, least = world["having"]
+        sql += f" HAVING {columns[len(world['groups']) + at]} > {least}"
+    return sql
 
 
 def check(
     world: Mapping[str, Any], by: Any, run: Run = on_duckdb, *, written: bool = False
 ) -> None:
+    totals = {"::total::": {"type": "aggregation"}} if world["totals"] else {}
     if written:
-        asked = read_query({"fields": [], "userEditedSQL": by_hand(world), "limit": None})
+        asked = read_query(
+            {"fields": [], "userEditedSQL": by_hand(world), "limit": None, "column_totals": totals}
+        )
         compiler = Compiler(ComposedModel([layer_of(world)]))
         compiled = compiler.handwritten(asked, by).compile()
     else:
-        compiled = ask(layer_of(world), question(world), by)
+        compiled = ask(layer_of(world), {**question(world), "column_totals": totals}, by)
     note(compiled.sql)
     rows = run(world, compiled.sql)
     size = len(world["groups"])
@@ -301,8 +389,17 @@ def check(
     wanted = expected(world, used_joins(world, compiled.plan))
     assert found.keys() == wanted.keys()
     for group, values in wanted.items():
-        pairs = list(zip(found[group], values, strict=True))
-        assert all(same(a, b) for a, b in pairs), (group, pairs)
+        check_values(group, found[group], values)
+    for total in compiled.totals:
+        note(total.sql)
+        if not (world["having"] and not wanted):
+            (values,) = expected(world, used_joins(world, compiled.plan), total=True).values()
+            check_values("total", run(world, total.sql)[0], values)
+
+
+def check_values(of: Any, found: Sequence[Any], wanted: Sequence[Any]) -> None:
+    pairs = list(zip(found, wanted, strict=True))
+    assert all(same(a, b) for a, b in pairs), (of, pairs)
 
 
 @settings(max_examples=100, suppress_health_check=list(HealthCheck))

@@ -44,6 +44,14 @@ def test_groups_that_a_condition_leaves_out_are_in_no_total(database: Any) -> No
     assert totals(database, {**alone, "filters": more_than("orders.total", 52)}) == []
 
 
+def test_a_total_of_one_measure_joins_what_the_question_joins(database: Any) -> None:
+    # Without a table the question begins with its first measure's view; orders of no item are out.
+    asked = {"fields": ["users.city", "items.revenue", "orders.total"]}
+    one = {"column_totals": {"orders.total": {"type": "aggregation"}}}
+    shown = [row["orders.total"] for row in answered(database, asked)]
+    assert totals(database, {**asked, **one}) == [(None, None, sum(shown))]
+
+
 def test_limits_cut_the_totals_of_rows_and_columns(database: Any) -> None:
     asked = {
         "table": "orders",

@@ -134,7 +134,9 @@ class Expressions:
             kind = found.level_of_detail.aggregate_type
             measure = Measure(view=found.view, name=found.name, sql=found.sql, aggregate_type=kind)
             level = levels.value(found, measure, levels.grain_of(found))
-            return levels.column(level, "v", found.type)
+            if found.type is not DataType.UNKNOWN:
+                return levels.column(level, "v", found.type)
+            return levels.result(level, kind, self._value(found))
         if found.dynamic_top_n is not None:
             top = found.dynamic_top_n
             by = self.names.field(top.by.within(found.view))

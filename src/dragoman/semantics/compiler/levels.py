@@ -13,7 +13,7 @@ from dragoman.dialects.sql import SqlFunctions
 from dragoman.dialects.sql.kinds import CastType
 from dragoman.semantics.compiler.expressions import Expr
 from dragoman.semantics.datatypes import DataType
-from dragoman.semantics.model.fields import Dimension, LodScope, Measure
+from dragoman.semantics.model.fields import Aggregate, Dimension, LodScope, Measure
 from dragoman.semantics.model.references import FieldRef
 
 OTHERS = "Other"
@@ -117,6 +117,13 @@ class Levels:
         """A column of a level as an expression."""
         views = frozenset(view for each in level.grain for view in each.views)
         return Expr(f"{self.sql.name(level.alias)}.{self.sql.name(column)}", views, kind)
+
+    def result(self, level: Level, aggregate: Aggregate, row: Expr | None) -> Expr:
+        """The value of a level. `row`: what is aggregated; the least, or greatest, is like it."""
+        value = self.column(level, "v", DataType.NUMBER)
+        if row is None or aggregate not in (Aggregate.MIN, Aggregate.MAX):
+            return value
+        return replace(value, type=row.type, shown=row.shown)
 
     def greatest(self, own: Expr, level: Level, count: int, otherwise: str | None) -> Expr:
         """The value where it is among the greatest, and what stands for all others."""

@@ -144,7 +144,8 @@ class Measures:
         self.expressions.passing += 1
         inner = replace(found, aggregate_type=detail.aggregate_type, level_of_detail=None)
         level = levels.value(found, inner, levels.grain_of(found))
-        value = levels.column(level, "v", DataType.NUMBER)
+        row = self._measured(found, detail.aggregate_type, self.names.view(found.view))
+        value = levels.result(level, detail.aggregate_type, row)
         key = levels.column(level, "k", DataType.NUMBER)
         kind = _ON_KEY.get(found.aggregate_type, found.aggregate_type)
         leaf = Leaf(

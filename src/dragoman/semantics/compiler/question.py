@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dragoman.dialects.sql.functions import NotExpressible
-from dragoman.dialects.sql.kinds import Unit
 from dragoman.semantics.compiler import binding
 from dragoman.semantics.compiler.access import Access
 from dragoman.semantics.compiler.asking import Asking
-from dragoman.semantics.compiler.compiled import Compiled, Earlier, Total, TotalKind
+from dragoman.semantics.compiler.compiled import Compiled
+from dragoman.semantics.compiler.earlier import earlier
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.expressions import Expr, Expressions
 from dragoman.semantics.compiler.fanout import FanOut, leaves_of
@@ -29,19 +28,15 @@ from dragoman.semantics.compiler.render import Renderer
 from dragoman.semantics.compiler.rules import Rules
 from dragoman.semantics.compiler.shapes import all_filters, queried, shape_of
 from dragoman.semantics.compiler.tables import Tables
+from dragoman.semantics.compiler.totals import Totals
 from dragoman.semantics.model.fields import Dimension, Measure
-from dragoman.semantics.model.grains import Grain
 from dragoman.semantics.model.references import FieldRef, field_ref
-from dragoman.semantics.query.dates import BadDate, Length, add
-from dragoman.semantics.query.filters import DateFilter, DateKind
-from dragoman.semantics.query.request import PeriodComparison, Query, Sort
+from dragoman.semantics.query.request import Query, Sort
 
 if TYPE_CHECKING:
     from dragoman.semantics.compiler.compile import Compiler
 
 MAX_NESTED = 10
-# Groups of an earlier period that may stand beside those of a question.
-MAX_EARLIER = 100_000
 
 
 class Question:
@@ -101,10 +96,10 @@ class Question:
     def _compiled(self) -> Compiled:
         groups, measured = self._selected()
         pivots = frozenset(self.query.pivots) - set(self.missing)
-        plan = self._plan(groups, measured, pivots)
+        plan = self.plan(groups, measured, pivots)
         if pivots:
             plan.columns.append(COLUMN_NUMBER)
-        sql = self._renderer(plan).statement()
+        sql = self.renderer(plan).statement()
         return Compiled(
             sql,
             tuple(plan.columns),
@@ -113,8 +108,8 @@ class Question:
             tuple(self.missing),
             tuple(dict.fromkeys(self.warnings)),
             self.conditions.calendar.good_until(),
-            tuple(self._totals(plan, pivots)),
-            tuple(self._earlier(each, plan) for each in self.query.comparisons),
+            tuple(Totals(self, plan, pivots).all()),
+            tuple(earlier(self, each, plan) for each in self.query.comparisons),
         )
 
     def nested(self, names: Sequence[str]) -> str:
@@ -123,29 +118,27 @@ class Question:
         groups, measured = self._selected()
         if self.missing:
             raise PlanError(f'No such field "{self.missing[0]}".')
-        plan = self._plan(groups, measured, frozenset())
+        plan = self.plan(groups, measured, frozenset())
         plan.limit = self.query.limit
-        return self._renderer(plan).statement(names=names)
+        return self.renderer(plan).statement(names=names)
 
-    def _plan(
+    def plan(
         self,
         groups: list[Group],
         measured: list[Measured],
         pivots: frozenset[str],
-        also: Collection[str] = (),
+        like: JoinTree | None = None,
     ) -> Plan:
-        """`also`: views that are joined whether they are used or not."""
+        """The plan for these columns. `like`: the joins, of which it may use some only; else those
+        that it uses."""
         rules = self.rules
         rules.begin()
         where = self._where()
         orders = self._orders(groups, measured)
-        base = self._base(groups, measured)
-        joins = Joins(self.names, base, self.query.join_via)
-        needed = self._needed(groups, measured, where, orders) | set(also)
-        tree = self._tree(joins, needed)
+        tree = self._joined(groups, measured, where, orders) if like is None else like
         where += rules.of_edges(tree)
         measured = list(measured)
-        where = rules.cancelled(where, measured)
+        where = rules.cancelled(where, measured, orders)
         plan = Plan(
             tree,
             self._columns(groups, measured),
@@ -168,122 +161,6 @@ class Question:
     def _where(self) -> list[Where]:
         own = {str(field_ref(name)) for name in self.query.filters}
         return self.rules.where(self.filters, self.query.any_of, own)
-
-    # totals
-
-    def _totals(self, main: Plan, pivots: frozenset[str]) -> Iterable[Total]:
-        """Statements that aggregate anew at coarser groups: never sums of what was answered."""
-        groups = main.groups
-        measured = [each for each in main.measures if each.name in self.query.fields]
-        rows = [group for group in groups if group.name not in pivots]
-        columns = [group for group in groups if group.name in pivots]
-        below = _totalled(measured, self.query.column_totals)
-        beside = _totalled(measured, self.query.row_totals) if columns else []
-        wanted: list[tuple[TotalKind, list[Group], list[Measured]]] = []
-        if below:
-            whole = not columns and TotalKind.BOTH in self.query.column_totals
-            kind = TotalKind.BOTH if whole else TotalKind.COLUMN
-            wanted.append((kind, columns, below))
-        if beside:
-            wanted.append((TotalKind.ROW, rows, beside))
-        if both := [each for each in below if each in beside]:
-            wanted.append((TotalKind.BOTH, [], both))
-        kept = self._kept(main) if wanted else None
-        for kind, groups, found in wanted:
-            yield self._total(kind, groups, found, main, kept)
-
-    def _total(
-        self,
-        kind: TotalKind,
-        groups: list[Group],
-        measured: list[Measured],
-        main: Plan,
-        kept: str | None,
-    ) -> Total:
-        """The same rows as the question's own, joined the same way, in coarser groups."""
-        own = [each.name for each in groups if each.name in self.levels.queried]
-        outer, self.expressions.levels = self.levels, self.levels.of_total(own)
-        self.levels = self.expressions.levels
-        self.measures.forget()
-        anew = [self._again(each) for each in measured]
-        plan = self._unordered(groups, anew, main)
-        if kept is not None:
-            self.rules.having = []
-        names = {each.name for each in [*groups, *measured]}
-        plan.columns = [each for each in plan.columns if each.name in names]
-        sql = self._renderer(plan, kept).statement()
-        self.levels = self.expressions.levels = outer
-        return Total(kind, sql, tuple(plan.columns))
-
-    def _unordered(self, groups: list[Group], measured: list[Measured], main: Plan) -> Plan:
-        """A plan over the joined rows of another one, all its groups in no order."""
-        plan = self._plan(groups, measured, frozenset(), main.tree.views)
-        plan.orders, plan.limit, plan.offset = [], None, 0
-        return plan
-
-    def _kept(self, main: Plan) -> str | None:
-        """A join that leaves the rows of those groups which conditions on measures let through: a
-        total counts no rows of others. None where nothing is left out so."""
-        if not self.rules.having or not main.groups:
-            return None
-        plan = self._unordered(main.groups, [], main)
-        names = [f"k{n}" for n in range(len(plan.columns))]
-        statement = self._renderer(plan).statement(names=names)
-        name, same = self.asking.functions.name, self.asking.functions.null_safe_equal
-        kept = name("kept")
-        on = [
-            f"({same(f'{kept}.{name(column)}', each.value.text)})"
-            for column, each in zip(names, main.groups, strict=True)
-            if not each.value.constant
-        ]
-        target = f"({statement}) {kept}"
-        return f"INNER JOIN {target} ON {' AND '.join(on)}" if on else f"CROSS JOIN {target}"
-
-    # earlier periods
-
-    def _earlier(self, comparison: PeriodComparison, main: Plan) -> Earlier:
-        """The same question with the bounds of its time moved back: bounds, never rows, so that a
-        month compares with a month however long each is."""
-        name = comparison.filter_field
-        given = self.filters.get(name)
-        if not isinstance(given, DateFilter) or given.numbers or given.negative:
-            raise PlanError(
-                f"An earlier period needs a filter on {name} that says from when to when."
-            )
-        try:
-            start, end = self.conditions.bounds(given)
-            if start is None or end is None:
-                raise BadDate("it has only one side")
-            back, seconds = None, (end - start).total_seconds() * comparison.periods_ago
-            if comparison.unit is not None:
-                back = Length(comparison.periods_ago, comparison.unit)
-            left, right = (_moved_back(each, back, seconds) for each in (start, end))
-        except BadDate as bad:
-            raise PlanError(f"The filter on {name}: {bad}.") from None
-        moved = DateFilter(
-            kind=DateKind.BETWEEN, left=left.isoformat(" "), right=right.isoformat(" ")
-        )
-        query = replace(
-            self.query,
-            filters={**self.query.filters, name: moved},
-            comparisons=(),
-            row_totals=(),
-            column_totals=(),
-            # Which groups stand beside the question's own is known when both are there.
-            limit=None if main.limit is None else max(main.limit, MAX_EARLIER),
-            default_limit=False,
-            offset=0,
-            column_limit=max(main.column_limit, MAX_EARLIER),
-        )
-        inner = self.inner(query).compile()
-        days = (start - left).total_seconds() / 86_400
-        exact = back or Length(round(days * 86_400), Unit.SECOND)
-        times = [
-            (group.name, _steps(group.bracket, days) or exact)
-            for group in main.groups
-            if group.field.address == name.partition("[")[0] and group.value.type.is_time
-        ]
-        return Earlier(inner.sql, tuple(times))
 
     # fields
 
@@ -342,7 +219,7 @@ class Question:
         parts = [first, *(part for text in rest for part in (*formula.parts, text))]
         return replace(formula, parts=tuple(parts), type=shown.type)
 
-    def _again(self, each: Measured) -> Measured:
+    def again(self, each: Measured) -> Measured:
         """A measure whose levels of detail are those of a total."""
         return self._measured(each.name, each.field)
 
@@ -366,6 +243,16 @@ class Question:
         if not views:
             raise PlanError("The question names no table, no topic and no field.")
         return views[0]
+
+    def _joined(
+        self,
+        groups: Sequence[Group],
+        measured: Sequence[Measured],
+        where: Sequence[Where],
+        orders: Sequence[Order],
+    ) -> JoinTree:
+        joins = Joins(self.names, self._base(groups, measured), self.query.join_via)
+        return self._tree(joins, self._needed(groups, measured, where, orders))
 
     def _needed(
         self,
@@ -442,40 +329,8 @@ class Question:
         outside.plain = frozenset({found.address})
         return outside.dimension(found, ref.bracket, shown=False)
 
-    def _renderer(self, plan: Plan, join: str | None = None) -> Renderer:
+    def renderer(self, plan: Plan, join: str | None = None) -> Renderer:
         """`join`: one more, after all others."""
         beside = self.levels.joins() + ([join] if join else [])
         tables = Tables(self.expressions, self.inside.view, beside)
         return Renderer(plan, tables, self.rules.on, self.rules.having)
-
-
-def _totalled(measured: list[Measured], asked: Collection[str]) -> list[Measured]:
-    """The measures whose totals are asked for: by their names, or all by `::total::`."""
-    every = TotalKind.BOTH in asked
-    return [each for each in measured if every or each.name in asked]
-
-
-def _steps(grain: str | None, days: float) -> Length | None:
-    """So many days as whole steps of a time frame, so that weeks come to stand beside weeks; None
-    for frames that are no longer than a day."""
-    found = _SIZES.get(grain or "")
-    if found is None:
-        return None
-    count, unit, size = found
-    return Length(count * round(days / size), unit)
-
-
-_SIZES: dict[str, tuple[int, Unit, float]] = {
-    Grain.WEEK: (7, Unit.DAY, 7),
-    Grain.MONTH: (1, Unit.MONTH, 30.437),
-    Grain.QUARTER: (3, Unit.MONTH, 91.31),
-    Grain.YEAR: (12, Unit.MONTH, 365.2425),
-    Grain.FISCAL_QUARTER: (3, Unit.MONTH, 91.31),
-    Grain.FISCAL_YEAR: (12, Unit.MONTH, 365.2425),
-}
-
-
-def _moved_back(moment: datetime, back: Length | None, seconds: float) -> datetime:
-    if back is None:
-        return moment - timedelta(seconds=seconds)
-    return add(moment, Length(-back.count, back.unit))

@@ -13,7 +13,7 @@ from dragoman.semantics.compiler.fragments import Fragment
 from dragoman.semantics.compiler.joins import JoinTree
 from dragoman.semantics.compiler.measures import GroupPart, Leaf, Measures
 from dragoman.semantics.compiler.names import dimension_of
-from dragoman.semantics.compiler.plan import Having, Measured, Where
+from dragoman.semantics.compiler.plan import Having, Measured, Order, Where
 from dragoman.semantics.compiler.selectors import selects
 from dragoman.semantics.compiler.yamlfilters import to_filter
 from dragoman.semantics.composing.joins import Edge
@@ -238,19 +238,24 @@ class Rules:
         left = self._left_of(edge)
         return self.rule(edge.relationship.on_sql, left, edge.source, edge.target).text
 
-    def cancelled(self, where: list[Where], measured: list[Measured]) -> list[Where]:
-        """Filters that some measure does not obey leave WHERE and go into all other measures."""
+    def cancelled(
+        self, where: list[Where], measured: list[Measured], orders: list[Order]
+    ) -> list[Where]:
+        """Filters that some measure does not obey leave WHERE and go into all other measures; these
+        take the place of what they were in the lists."""
         every = [*measured, *self.hidden]
         cancels = {name for each in every for leaf in each.formula.leaves for name in leaf.cancels}
         moved = [rule for rule in where if rule.field and rule.field in cancels]
         if not moved:
             return where
+        now: dict[int, Measured] = {}
         for place in (measured, self.hidden):
             for n, each in enumerate(place):
-                place[n] = _with_rules(each, moved)
-        self.having = [
-            replace(each, measure=_with_rules(each.measure, moved)) for each in self.having
-        ]
+                place[n] = now[id(each)] = _with_rules(each, moved)
+        self.having = [replace(each, measure=now[id(each.measure)]) for each in self.having]
+        for n, each in enumerate(orders):
+            if isinstance(each.by, Measured):
+                orders[n] = replace(each, by=now[id(each.by)])
         return [rule for rule in where if rule not in moved]
 
 

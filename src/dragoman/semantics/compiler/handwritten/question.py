@@ -121,10 +121,11 @@ class HandwrittenQuestion(Question):
                 groups.append(Group(name, field, None, value))
         return groups, measured
 
-    def _again(self, each: Measured) -> Measured:
+    def again(self, each: Measured) -> Measured:
+        """See `Question.again`."""
         checked = self.columns.found[each.name]
         if checked.piece.bare is not None:
-            return super()._again(each)
+            return super().again(each)
         return replace(each, formula=self._formula(each.name, checked))
 
     def _columns(self, groups: Sequence[Group], measured: Sequence[Measured]) -> list[Column]:
