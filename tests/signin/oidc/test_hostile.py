@@ -16,8 +16,10 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from dragoman import clock
-from dragoman.signin.oidc import discovery
-from dragoman.signin.oidc.refusals import Refused
+from dragoman.app import BLOCKING_THREADS
+from dragoman.signin.oidc import discovery, entering
+from dragoman.signin.oidc.refusals import Reason, Refused
+from tests.queries.fakes import eventually
 from tests.signin.oidc.conftest import add, enter, reasons, refused, start
 from tests.support.browser import SESSION, Browser
 from tests.support.clients import assert_error
@@ -233,13 +235,47 @@ def test_a_provider_that_is_away_is_asked_now_and_then_only(
     for visitor in visitors:
         visitor.start()
     for visitor in visitors:
-        visitor.join(SLOW_MACHINE * 10)
+        visitor.join(SLOW_MACHINE)
     assert provider.asked.count(_WELL_KNOWN) == 1
     del provider.bodies[_WELL_KNOWN]
     ask()
     now[0] += discovery.FAILED_SECONDS
     assert directory.document(network, issuer).issuer == issuer
     assert provider.asked.count(_WELL_KNOWN) == 2
+
+
+def test_a_provider_that_hangs_takes_no_thread_from_questions(
+    here: Server, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(here, provider)
+    asked: list[object] = []
+    ends, blocking = threading.Event(), entering._blocking
+
+    async def counted(work: Any) -> Any:
+        asked.append(work)
+        return await blocking(work)
+
+    def hang(*_: object) -> None:
+        assert ends.wait(SLOW_MACHINE)
+        raise Refused(Reason.UNREACHABLE, "it hangs")
+
+    monkeypatch.setattr(discovery, "read", hang)
+    monkeypatch.setattr(entering, "_blocking", counted)
+    threads = [
+        threading.Thread(target=Browser(here).get, args=("/signin/oidc/own/start",))
+        for _ in range(BLOCKING_THREADS + 4)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        eventually(lambda: len(asked) == len(threads))
+        others = [here.house.blocking.submit(lambda: None) for _ in range(BLOCKING_THREADS)]
+        assert [other.result(SLOW_MACHINE) for other in others] == [None] * BLOCKING_THREADS
+        assert not ends.is_set()
+    finally:
+        ends.set()
+        for thread in threads:
+            thread.join(SLOW_MACHINE)
 
 
 def test_nobody_fills_the_audit_by_asking_for_providers_that_are_not_there(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -27,6 +28,8 @@ from dragoman.store import Origin, UnitOfWork
 from dragoman.vault import VaultError
 
 T = TypeVar("T")
+# Of their own: a provider that hangs takes no thread from questions, however many visitors ask.
+_THREADS = ThreadPoolExecutor(8, thread_name_prefix="identity-provider")
 
 
 class Back(msgspec.Struct, frozen=True):
@@ -43,7 +46,7 @@ async def leave(house: House, slug: str, cookie: str | None, path: str) -> tuple
     provider = await _provider(house, slug)
     begun = states.begin(states.browser_secret(cookie), slug, states.own_path(path), clock.now())
     work = partial(DIRECTORY.document, house.network, provider.settings.issuer)
-    document = await _blocking(house, work)
+    document = await _blocking(work)
     url = exchanging.authorize_url(document, provider.settings, _redirect_uri(house, slug), begun)
     return url, begun
 
@@ -71,8 +74,8 @@ async def sign_out_url(house: House, provider_id: str, kept: Hint | None) -> str
         return None
     try:
         issuer = provider.settings.issuer
-        document = await _blocking(house, partial(DIRECTORY.document, house.network, issuer))
-        hint = await _blocking(house, partial(kept.open, house.vault, issuer)) if kept else None
+        document = await _blocking(partial(DIRECTORY.document, house.network, issuer))
+        hint = await _blocking(partial(kept.open, house.vault, issuer)) if kept else None
     except (Refused, VaultError):  # one is signed out here all the same
         return None
     back = f"{house.settings.base_url}{states.HOME}"
@@ -99,7 +102,7 @@ async def end_by_provider(house: House, origin: Origin, slug: str, token: object
 async def _end_by_provider(house: House, origin: Origin, provider: Provider, token: object) -> None:
     settings = provider.settings
     keys = partial(DIRECTORY.keys, house.network, settings.issuer)
-    claims, _ = await _blocking(house, partial(idtokens.claims_of, token, keys))
+    claims, _ = await _blocking(partial(idtokens.claims_of, token, keys))
     moment = clock.now()
     idtokens.check(claims, settings.issuer, settings.client_id, moment.timestamp())
     session, subject, named = idtokens.logged_out(claims, moment.timestamp())
@@ -126,7 +129,7 @@ async def _enter(
     ends = moment + states.LIFE
     await house.store.write(lambda unit: states.use(unit, begun.state, ends), origin)
     issuer = provider.settings.issuer
-    document = await _blocking(house, partial(DIRECTORY.document, house.network, issuer))
+    document = await _blocking(partial(DIRECTORY.document, house.network, issuer))
     # RFC 9207: the answer of another provider than was asked is not even looked at.
     if query.get("iss", None if document.tells_issuer else issuer) != issuer:
         raise invalid("the answer came from another issuer than was asked (iss)")
@@ -135,7 +138,7 @@ async def _enter(
     if not query.get("code"):
         raise invalid("the provider sent no code")
     claims, token = await _blocking(
-        house, partial(_claims, house, provider, begun, query["code"], moment.timestamp())
+        partial(_claims, house, provider, begun, query["code"], moment.timestamp())
     )
     said = admitting.told(claims, provider.settings)
     entry = Entry("", SecretStr(""), agent=back.agent, replaces=back.replaces)
@@ -172,8 +175,8 @@ async def _provider(house: House, slug: str) -> Provider:
     return found
 
 
-async def _blocking(house: House, work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(house.blocking, work)
+async def _blocking(work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
 
 
 def _redirect_uri(house: House, slug: str) -> str:
