@@ -140,7 +140,7 @@ def test_a_value_of_another_type_is_another_value() -> None:
 
 def test_many_collisions_are_merged_at_once() -> None:
     def text(label: str, said: str) -> str:
-        fields = (f"  f{n}: # kept\n    label: {label}\n    tags: [{said}]\n" for n in range(400))
+        fields = (f"  f{n}: # kept\n    label: {label}\n    tags: [{said}]\n" for n in range(1500))
         return f"{HEAD}dimensions:\n{''.join(fields)}"
 
     began = time.process_time()

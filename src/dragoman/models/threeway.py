@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import Any, Literal
 
 from dragoman.semantics.files import FilePath, edit, parse_path, read, write
@@ -19,6 +20,10 @@ from dragoman.semantics.problems import Edit, YamlPath
 
 Side = Literal["ours", "theirs"]
 Path = tuple[str, ...]
+
+
+# Places where lines differ times lines: `difflib` takes about a second for so much.
+_MOST_WORK = 2_000_000
 
 
 class _Absent:
@@ -208,8 +213,13 @@ def merge_lines(
 ) -> list[str] | None:
     """The lines with the changes of both sides (diff3); None where both changed the same ones.
 
-    What both added at one place stands there one after the other, ours first.
+    What both added at one place stands there one after the other, ours first. None also where so
+    much differs that comparing would take long.
     """
+    known = set(pairwise(base))
+    breaks = sum(pair not in known for side in (ours, theirs) for pair in pairwise(side))
+    if breaks * len(base) > _MOST_WORK:
+        return None
     merged: list[str] = []
     at = (0, 0, 0)
     for block in (*_stable(base, ours, theirs), None):
@@ -234,8 +244,10 @@ def _stable(
     base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
 ) -> Iterator[tuple[int, int, int, int]]:
     """Runs of lines that all three have: where they begin in each, and how long they are."""
-    mine = SequenceMatcher(None, base, ours, autojunk=False).get_matching_blocks()
-    other = SequenceMatcher(None, base, theirs, autojunk=False).get_matching_blocks()
+    # Lines that a long file has again and again (`hidden: true`) are only taken where they stand
+    # beside others: as places to begin at they would make the time grow with their square.
+    mine = SequenceMatcher(None, base, ours).get_matching_blocks()
+    other = SequenceMatcher(None, base, theirs).get_matching_blocks()
     i = j = 0
     while i < len(mine) and j < len(other):
         one, two = mine[i], other[j]
