@@ -94,6 +94,30 @@ def test_what_other_rows_have(database: Any, tree: Any, wanted: list[Any]) -> No
     assert worked_out(database, tree) == wanted
 
 
+@pytest.mark.parametrize(
+    ("value", "form", "wanted"),
+    [
+        (1234567.891, "#,##0.00", "1,234,567.89"),
+        (1234.5, "0", "1235"),
+        (-0.005, "0.00", "-0.01"),
+        (-0.004, "0.00", "0.00"),
+        (0.125, "0%", "13%"),
+        (0.1254, "0.0%", "12.5%"),
+        (-1234.5, "$#,##0.00", "-$1,234.50"),
+        (7, "000", "007"),
+        (7.5, '0.0" kg"', "7.5 kg"),
+        (None, "0", None),
+        ("2026-03-05 14:07:09", "yyyy-mm-dd", "2026-03-05"),
+        ("2026-03-05 14:07:09", "mmm d, yyyy", "Mar 5, 2026"),
+        ("2026-03-05 14:07:09", "dddd hh:mm:ss", "Thursday 14:07:09"),
+        ("2026-03-05 14:07:09", "h:mm AM/PM", "2:07 PM"),
+        ("2026-03-05 14:07:09", "mm/dd/yy", "03/05/26"),
+    ],
+)
+def test_texts_by_a_format(database: Any, value: Any, form: str, wanted: Any) -> None:
+    assert worked_out(database, fx("TEXT", literal(value), literal(form)), limit=1) == [wanted]
+
+
 def test_whole_units_between_times(database: Any) -> None:
     fields = ["orders.id", "orders.created_at[date]"]
     day = call("SqlStdOperatorTable.CAST", literal("2026-03-01"), {"type": "t", "value": "DATE"})
@@ -158,6 +182,13 @@ def test_each_column_of_a_pivot_has_its_own_total(database: Any) -> None:
     "tree",
     [
         fx("RANK", TOTAL, field("orders.count")),
+        fx("TEXT", TOTAL),
+        fx("TEXT", TOTAL, literal("General")),
+        fx("TEXT", TOTAL, literal("0.0;(0.0)")),
+        fx("TEXT", TOTAL, literal("[Red]0")),
+        fx("TEXT", TOTAL, literal("hh:mm:ss.00")),
+        fx("TEXT", TOTAL, literal("[h]:mm")),
+        fx("TEXT", TOTAL, STATUS),
         fx("VLOOKUP", literal("paid"), STATUS, whole(STATUS), literal(4)),
         fx("VLOOKUP", literal("paid"), field("orders.fee"), whole(STATUS), literal(1)),
         fx("VLOOKUP", literal("paid")),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from dragoman.dialects.sql import table
-from dragoman.semantics.answers import lookups
+from dragoman.semantics.answers import lookups, texts
 from dragoman.semantics.answers.operators import (
     ALONG,
     COLUMN_AGGREGATES,
@@ -199,6 +199,7 @@ class Calculator:
             "OMNI_FX_INDEX": self._index,
             "OMNI_FX_DATEDIF": self._datedif,
             "OMNI_FX_RANK": self._rank,
+            "OMNI_FX_TEXT": self._formatted,
         }.get(operator)
         if write is not None:
             return write(operands, depth + 1)
@@ -253,6 +254,13 @@ class Calculator:
         if unit is None or unit.upper() not in lookups.UNITS:
             raise self._bad("DATEDIF takes a unit such as DAY, and two times")
         return lookups.difference(unit, *[self.write(each, depth) for each in operands[1:]])
+
+    def _formatted(self, operands: list[Any], depth: int) -> str:
+        form = _text_of(operands[1]) if len(operands) == 2 else None
+        found = None if not form else texts.text(self.write(operands[0], depth), form)
+        if found is None:
+            raise self._bad("TEXT takes a value and a format such as '#,##0.00' or 'yyyy-mm-dd'")
+        return found
 
     def _rank(self, operands: list[Any], depth: int) -> str:
         """A value, its column, and the way: 0 the greatest first, as without it; else the least."""

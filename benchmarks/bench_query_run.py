@@ -1,0 +1,173 @@
+"""Rows of a question in fields, as raw Arrow and as lines, against ADBC in-process."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import gc
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from support import postgres, report, servers
+from support.children import cpu_seconds, memory
+from support.report import Figure, Finding, Options, Target
+
+from tests.support.engines import Engine
+
+ARROW = "application/vnd.apache.arrow.stream"
+RUN = "/api/v1/query/run"
+COLUMNS = (
+    *("id", "customer_id", "quantity", "product", "region"),
+    *("ordered_at", "shipped_on", "price", "returned", "note"),
+)
+LISTED = ", ".join(COLUMNS)
+# 2.9M rows are about 190 MiB of Arrow.
+FLAT_MIB = 32.0
+
+
+def measure(options: Options) -> Iterator[Finding]:
+    """1,000,000 rows x 10 fields of a model: HTTP against ADBC alone; and the server's memory."""
+    rounds = options.pick(5, 1)
+    sizes = options.pick((100_000, 1_000_000, 3_000_000), (10_000, 50_000, 100_000))
+    with servers.temporary_home() as home, postgres.server() as engine:
+        postgres.make_rows(engine, sizes[-1])
+        token = servers.make_token(home)
+        with servers.dragoman(home, token) as server:
+            model = _model(server, engine)
+            yield from _compare(server, model, engine, sizes[1], rounds)
+        for name, ask in (("Arrow", _arrow), ("lines", _lines)):
+            yield from _memory(home, token, partial(ask, model=model), sizes, name)
+
+
+def _model(server: servers.Server, engine: Engine) -> str:
+    """The id of a model over the facts, whose view is written by hand."""
+    made = json.loads(server.call("POST", "/api/v1/connections", postgres.body(engine, "Facts")))
+    model = {"connectionId": made["data"], "modelKind": "SHARED", "modelName": "Facts"}
+    model_id = json.loads(server.call("POST", "/api/v1/models", model))["model"]["id"]
+    fields = "".join(f"  {name}: {{}}\n" for name in COLUMNS)
+    text = f"table_name: {postgres.FACTS}\nschema: public\ndimensions:\n{fields}"
+    body = {"fileName": "facts.view", "yaml": text, "mode": "extension"}
+    server.call("POST", f"/api/v1/models/{model_id}/yaml", body)
+    return model_id
+
+
+def _compare(
+    server: servers.Server, model: str, engine: Engine, rows: int, rounds: int
+) -> Iterator[Finding]:
+    from adbc_driver_postgresql import dbapi
+
+    sql = f"SELECT {LISTED} FROM {postgres.FACTS} LIMIT {rows}"
+    taken: dict[str, list[float]] = {"Arrow": [], "lines": [], "ADBC": []}
+    spent: dict[str, list[float]] = {"Arrow": [], "lines": []}
+    with dbapi.connect(engine.url("postgresql"), autocommit=True) as pooled:
+        for number in range(rounds + 1):
+            seconds = {"ADBC": _in_process(pooled, sql, rows)}
+            used: dict[str, float] = {}
+            for name, ask in (("Arrow", _arrow), ("lines", _lines)):
+                before = cpu_seconds(server.pid)
+                seconds[name] = ask(server, rows, model=model)
+                used[name] = cpu_seconds(server.pid) - before
+            if number:  # the first round warms all up
+                for name, value in seconds.items():
+                    taken[name].append(value)
+                for name, value in used.items():
+                    spent[name].append(value)
+    for name, most in (("Arrow", 1.3), ("lines", 2.0)):
+        ratio = report.ratios(taken[name], taken["ADBC"])
+        yield Figure(f"{name} / ADBC in-process, {rows:,} rows", ratio, target=Target("<=", most))
+        yield Figure(f"{name}: all rows", taken[name], "s")
+        yield Figure(f"{name}: processor time of the server", spent[name], "s")
+    yield Figure("ADBC in-process: all rows", taken["ADBC"], "s")
+
+
+def _question(model: str, rows: int) -> dict[str, Any]:
+    query = {
+        "modelId": model,
+        "table": "facts",
+        "fields": [f"facts.{name}" for name in COLUMNS],
+        "default_group_by": False,
+        "limit": rows,
+    }
+    return {"query": query, "cache": "disabled"}
+
+
+@contextlib.contextmanager
+def _answer(
+    server: servers.Server, model: str, rows: int, **headers: str
+) -> Iterator[tuple[Any, float]]:
+    """The open answer, and when the question was sent."""
+    given = server.headers(**{"Content-Type": "application/json", **headers})
+    gc.collect()
+    with contextlib.closing(server.connect()) as connection:
+        began = time.perf_counter()
+        connection.request("POST", RUN, json.dumps(_question(model, rows)), given)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise RuntimeError(f"query: {answer.status} {answer.read()[:500]!r}")
+        yield answer, began
+
+
+def _arrow(server: servers.Server, rows: int, *, model: str) -> float:
+    """Seconds to the last batch of the raw stream, the batches thrown away."""
+    import pyarrow as pa
+
+    with _answer(server, model, rows, Accept=ARROW) as (answer, began):
+        with pa.ipc.open_stream(answer) as reader:
+            _drain(reader, rows)
+        return time.perf_counter() - began
+
+
+def _lines(server: servers.Server, rows: int, *, model: str) -> float:
+    """Seconds to the last batch out of the line that holds the answer in base64."""
+    import pyarrow as pa
+
+    with _answer(server, model, rows) as (answer, began):
+        found = [json.loads(line) for line in answer if b'"result"' in line]
+        content = base64.b64decode(found[0]["result"])
+        with pa.ipc.open_stream(content) as reader:
+            _drain(reader, rows)
+        return time.perf_counter() - began
+
+
+def _in_process(pooled: Any, sql: str, rows: int) -> float:
+    gc.collect()
+    began = time.perf_counter()
+    with pooled.cursor() as cursor:
+        cursor.execute(sql)
+        with cursor.fetch_record_batch() as reader:
+            _drain(reader, rows)
+    return time.perf_counter() - began
+
+
+def _drain(reader: Any, rows: int) -> None:
+    count = sum(batch.num_rows for batch in reader)
+    if count != rows:
+        raise RuntimeError(f"{count} rows came of {rows}")
+
+
+def _memory(
+    home: Path, token: str, ask: Callable[[servers.Server, int], float], sizes: Any, name: str
+) -> Iterator[Finding]:
+    grown: dict[int, float] = {}
+    for rows in (sizes[0], sizes[-1]):
+        # A server of its own for each size: a peak stays what it was.
+        with servers.dragoman(home, token) as server:
+            ask(server, 1000)
+            before = memory(server.pid, "VmRSS")
+            ask(server, rows)
+            grown[rows] = memory(server.pid, "VmHWM") - before
+    growth = grown[sizes[-1]] - grown[sizes[0]]
+    yield Figure(
+        f"{name}: server's peak memory, {sizes[-1]:,} rows over {sizes[0]:,}",
+        [growth],
+        "MiB",
+        Target("<", FLAT_MIB),
+    )
+
+
+if __name__ == "__main__":
+    report.main(measure)
