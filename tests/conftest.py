@@ -181,6 +181,32 @@ def sqlite_server(tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def shared_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One server for a file, on each kind of store: for tests that make what they look at."""
+    from tests.support.server import running_server, settings_for
+
+    with contextlib.ExitStack() as stack:
+        url = None
+        if request.param == "postgres":
+            template: str = request.getfixturevalue("migrated_database")
+            engine: Engine = request.getfixturevalue("postgres_server")
+            url = stack.enter_context(engines.database(engine, template))
+        settings = settings_for(tmp_path_factory.mktemp("shared") / "home", url)
+        yield stack.enter_context(running_server(settings))
+
+
+@pytest.fixture(scope="module")
+def shared_sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """As `shared_server`, on SQLite only."""
+    from tests.support.server import running_server, settings_for
+
+    with running_server(settings_for(tmp_path_factory.mktemp("shared") / "home")) as running:
+        yield running
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[ENGINES_TESTED] = {}
     # Each write to a store waits for its disk. Hooks of git lie there too, and are run.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -18,7 +17,7 @@ from dragoman.app import routes
 from dragoman.connections.authorizing import CALLBACK
 from tests.support.bodies import body
 from tests.support.clients import Client
-from tests.support.server import CONNECTIONS, MODELS, Server, running_server, settings_for
+from tests.support.server import CONNECTIONS, MODELS, Server
 
 ROUTES = routes()
 MODEL = "/api/v1/models/{modelId}"
@@ -166,11 +165,10 @@ def ids(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
+# One server for all: each call comes from a caller of its own, for a connection of its own.
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all: each call comes from a caller of its own, for a connection of its own."""
-    with running_server(settings_for(tmp_path_factory.mktemp("routes") / "home")) as server:
-        yield server
+def place(shared_sqlite_server: Server) -> Server:
+    return shared_sqlite_server
 
 
 @pytest.fixture(scope="module")

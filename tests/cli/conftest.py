@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dragoman.cli.main import app
+from tests.support import stores
 
 Run = Callable[..., Result]
 
@@ -29,8 +30,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(home: Path) -> Run:
+def nothing_yet() -> None:
+    """For tests of what a first call does: it finds no home."""
+
+
+@pytest.fixture
+def run(home: Path, request: pytest.FixtureRequest) -> Run:
     """Runs `dragoman ARGUMENTS`; `code` is the exit code that is expected."""
+    if "nothing_yet" not in request.fixturenames:
+        stores.lay(home / "dragoman.db")
 
     def invoke(*arguments: str, code: int = 0, typed: str | None = None) -> Result:
         result = CliRunner().invoke(app, list(arguments), input=typed)

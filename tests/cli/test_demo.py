@@ -16,6 +16,7 @@ from dragoman.cli.exits import CommandError
 from tests.cli.conftest import Run
 
 SECONDS = 240
+pytestmark = pytest.mark.usefixtures("nothing_yet")
 
 
 def demo(home: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -84,6 +84,7 @@ def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
     assert "No such command" in run("conect", code=2).stderr
 
 
+@pytest.mark.usefixtures("nothing_yet")
 def test_home_comes_before_the_environment(run: Run, home: Path, tmp_path: Path) -> None:
     run("--home", str(tmp_path / "other"), "migrate")
     assert (tmp_path / "other" / "dragoman.db").exists()

@@ -69,6 +69,7 @@ def test_a_ring_from_the_environment_is_rotated_there(
     assert [key["secrets"] for key in answer("keys", "list")] == [1, 0]
 
 
+@pytest.mark.usefixtures("nothing_yet")
 def test_doctor_changes_nothing(run: Run, answer: Answer, home: Path) -> None:
     checks = answer("doctor")
     assert {check["status"] for check in checks} <= {"ok", "note"}
@@ -108,6 +109,7 @@ def test_doctor_finds_what_the_settings_get_wrong(
     assert "pw-mark" not in json.dumps(told)
 
 
+@pytest.mark.usefixtures("nothing_yet")
 def test_migrate(run: Run, answer: Answer, home: Path) -> None:
     assert answer("migrate")["before"] is None
     told = answer("migrate")

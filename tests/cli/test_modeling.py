@@ -52,6 +52,7 @@ def test_schemas_are_written_for_editors(run: Run, folder: Path) -> None:
     assert from_folder(GOOD) == GOOD
 
 
+@pytest.mark.usefixtures("nothing_yet")
 def test_findings_are_a_table_and_an_exit_code(run: Run, folder: Path, home: Path) -> None:
     result = run("models", "validate", str(folder), code=1)
     assert f"{folder / 'orders.topic.yaml'}:2:1 " in result.stdout

@@ -103,6 +103,7 @@ def test_an_address_that_is_not_ours(run: Run) -> None:
     run("serve", "--host", "192.0.2.1", "--port", "0", code=1)
 
 
+@pytest.mark.usefixtures("nothing_yet")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_keys_that_cannot_be_used(run: Run, home: Path, workers: str) -> None:
     home.mkdir()

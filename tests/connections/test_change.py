@@ -18,6 +18,13 @@ from tests.support.server import CONNECTIONS, Server
 
 URL = "https://login.example.com/"
 
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    """Each test makes the connections that it looks at."""
+    return shared_server
+
+
 # For each property that says where a secret goes: a dialect that uses it and another value.
 MOVES: dict[str, tuple[str, dict[str, Any], Any]] = {
     "host": ("postgres", {}, "evil.example.com"),

@@ -54,7 +54,11 @@ class House:
 
 
 @pytest.fixture
-def house(server: Server) -> House:
+def house(shared_server: Server) -> House:
+    return built(shared_server)
+
+
+def built(server: Server) -> House:
     connection = server.create("postgres", name="Shop")
     with server.unit() as unit:
         made = service.create(unit, OPERATOR, NewModel(connection, Kind.SHARED, "Sales"))

@@ -7,9 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.models.conftest import House
+from tests.models.conftest import House, built
 from tests.support.clients import Client, assert_error
 from tests.support.server import MODELS, Server
+
+
+@pytest.fixture
+def house(server: Server) -> House:
+    """Models are listed here, so each test has a server of its own."""
+    return built(server)
 
 
 def make(client: Client, connection: str, kind: str, name: str | None, **more: Any) -> str:

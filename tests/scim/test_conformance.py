@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +17,23 @@ from tests.support.clients import Client
 from tests.support.server import Server
 
 
+@pytest.fixture(autouse=True, scope="module")
+def quickly_imported() -> None:
+    """Imports that would take seconds in each process that collects the tests. Pydantic looks
+    through all modules for the one of each class, which its frame names."""
+    real = inspect.getmodule
+
+    def named(thing: Any, *given: Any) -> Any:
+        if inspect.isframe(thing):
+            return sys.modules[thing.f_globals["__name__"]]
+        return real(thing, *given)
+
+    with mock.patch.object(inspect, "getmodule", named):
+        import scim2_tester  # noqa: F401
+
+
 def _client(client: Client) -> Any:
     """Its requests are made as all others of these tests are."""
-    # Its import takes seconds, which each process would spend that collects the tests.
     from scim2_client import BaseSyncSCIMClient
 
     class Ours(BaseSyncSCIMClient):

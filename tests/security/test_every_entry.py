@@ -11,9 +11,10 @@ import yaml
 from typer.testing import CliRunner
 
 from dragoman.cli.main import app
+from tests.support import stores
 from tests.support.bodies import body, service_account
 from tests.support.clients import assert_error
-from tests.support.server import CONNECTIONS, Server, running_server, settings_for
+from tests.support.server import CONNECTIONS, Server
 
 Problems = set[tuple[str, str]]
 EXTERNAL_ACCOUNT = service_account(
@@ -73,9 +74,8 @@ def label(case: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with running_server(settings_for(tmp_path_factory.mktemp("entries") / "home")) as server:
-        yield server
+def shared(shared_sqlite_server: Server) -> Server:
+    return shared_sqlite_server
 
 
 def problems(answer: Any) -> Problems:
@@ -117,6 +117,7 @@ def test_the_command_line_refuses_alike(
 ) -> None:
     said = problems(shared.root.post(CONNECTIONS, json={**body(dialect), **changes}))
     monkeypatch.setenv("DRAGOMAN_HOME", str(tmp_path / "home"))
+    stores.lay(tmp_path / "home" / "dragoman.db")
     entry = {**body(dialect), **changes}
     if "passwordUnencrypted" in entry:
         entry["passwordUnencrypted"] = {"$secret": "env:DRAGOMAN_SECRET_X"}

@@ -52,6 +52,12 @@ class Thief:
 
 
 @pytest.fixture
+def sqlite_server(shared_sqlite_server: Server) -> Server:
+    """Each test makes the connections that it looks at."""
+    return shared_sqlite_server
+
+
+@pytest.fixture
 def thief(sqlite_server: Server) -> Iterator[Thief]:
     found = Thief()
     sqlite_server.house.network = EgressPolicy.build(
