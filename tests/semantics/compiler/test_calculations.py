@@ -164,6 +164,17 @@ def test_a_share_of_the_total_of_a_column(database: Any) -> None:
         worked_out(database, elsewhere, **asked, **totals)
 
 
+def test_the_first_by_a_calculation_are_the_first_of_all(database: Any) -> None:
+    tree = call("SqlStdOperatorTable.MULTIPLY", TOTAL, literal(-1))
+    by_it = {"sorts": [{"column_name": "c"}]}
+    assert worked_out(database, tree, **by_it) == [-30, -17, -5]
+    assert worked_out(database, tree, **by_it, limit=1) == [-30]
+    assert worked_out(database, tree, **by_it, limit=1, offset=1) == [-17]
+    # What runs along the rows needs an order that is there before.
+    with pytest.raises(PlanError, match="no order"):
+        worked_out(database, call("Omni.OMNI_RUNNING_TOTAL", TOTAL), **by_it)
+
+
 def test_each_column_of_a_pivot_has_its_own_total(database: Any) -> None:
     total = {"type": "reference", "column_ref": ["orders.total", "column_total"]}
     found = worked_out(

@@ -52,6 +52,12 @@ def test_a_total_of_one_measure_joins_what_the_question_joins(database: Any) -> 
     assert totals(database, {**asked, **one}) == [(None, None, sum(shown))]
 
 
+def test_totals_of_measures_as_rows(database: Any) -> None:
+    both = ["orders.total", "orders.count"]
+    asked = {"table": "orders", "fields": ["orders.status", *both], "transposed_measures": both}
+    assert totals(database, asked) == [(None, "Total", 0, 52), (None, "Count", 1, 4)]
+
+
 def test_limits_cut_the_totals_of_rows_and_columns(database: Any) -> None:
     asked = {
         "table": "orders",

@@ -12,6 +12,7 @@ from dragoman.semantics.answers.calculations import Calculator
 from dragoman.semantics.answers.filling import can_fill, filled, known_values
 from dragoman.semantics.answers.lookups import ROW_NUMBER, ROWS
 from dragoman.semantics.answers.operators import Frame
+from dragoman.semantics.answers.ordering import ordered
 from dragoman.semantics.answers.periods import beside
 from dragoman.semantics.compiler.compiled import Compiled, TotalKind
 from dragoman.semantics.compiler.errors import PlanError
@@ -91,10 +92,17 @@ class Assembly:
                 parts.append(
                     self._worked_out(work, beside(work, main, rows, period, self.compiled))
                 )
-            found = parts[0]
+            parts[0] = found = self._in_order(parts[0])
             if self.compiled.earlier:
                 found = _stacked(parts)
             return self._with_totals(work, found, totals)
+
+    def _in_order(self, found: Any) -> Any:
+        """The rows in the order, and within the limits, that go by calculations."""
+        if self.compiled.cut_late is None:
+            return found
+        limit, offset = self.compiled.cut_late
+        return ordered(found, self.query.sorts).slice(offset, limit)
 
     def _worked_out(self, work: Any, rows: Any, totals: Mapping[str, str] | None = None) -> Any:
         """One period's rows: gaps filled, calculations worked out, measures turned to rows."""
@@ -143,10 +151,12 @@ class Assembly:
         pivots = plan.pivots
         columns = [column.name for column in self._untransposed()]
         rows = tuple(each.name for each in plan.groups if each.name not in pivots)
+        calculated = {each.name for each in self.query.calculations}
+        along = any(sort.column not in calculated for sort in self.query.sorts)
         for each in self.query.calculations:
             partition = tuple(sorted(pivots)) if pivots and not each.outside_pivot else ()
             known = tuple(name for name in columns if name in main.schema.names or name in written)
-            frame = Frame(known, bool(self.query.sorts), partition, rows if pivots else None)
+            frame = Frame(known, along, partition, rows if pivots else None)
             if failed and each.swallow_errors:
                 written[each.name] = f"'{SWALLOWED}'"
             else:
@@ -182,6 +192,8 @@ class Assembly:
         parts = [_flagged(found, None)]
         for kind, rows in totals.items():
             shown = self._of_shown(work, found, rows)
+            if self.query.transposed:
+                shown = _transposed(work, shown, self.query.transposed, self.compiled.columns)
             parts.append(_flagged(_as(shown, found.schema), kind.value))
         return pa.concat_tables(parts, promote_options="permissive")
 

@@ -41,6 +41,7 @@ class Earlier:
 class Compiled:
     """`sql`: its columns are c0, c1, … in the order of `columns`. `limit`: the greatest number of
     rows, None for all. `missing`: names of the question that mean nothing; they are left out.
+    `cut_late`: the limit and the offset that hold once calculations have ordered the rows.
     `good_until`: when words such as `last month` begin to mean another time; None: never."""
 
     sql: str
@@ -52,3 +53,4 @@ class Compiled:
     good_until: datetime | None = None
     totals: tuple[Total, ...] = ()
     earlier: tuple[Earlier, ...] = ()
+    cut_late: tuple[int | None, int] | None = None

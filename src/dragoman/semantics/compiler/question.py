@@ -110,6 +110,7 @@ class Question:
             self.conditions.calendar.good_until(),
             tuple(Totals(self, plan, pivots).all()),
             tuple(earlier(self, each, plan) for each in self.query.comparisons),
+            (self._limit(), self.query.offset) if self.query.ordered_late else None,
         )
 
     def nested(self, names: Sequence[str]) -> str:
@@ -148,8 +149,8 @@ class Question:
             where,
             grouped=self.query.group or bool(measured or rules.having),
             orders=orders,
-            limit=self._limit(),
-            offset=self.query.offset,
+            limit=None if self.query.ordered_late else self._limit(),
+            offset=0 if self.query.ordered_late else self.query.offset,
             pivots=pivots,
             column_limit=self.query.column_limit,
             warnings=self.warnings,
@@ -295,6 +296,9 @@ class Question:
 
     def _orders(self, groups: Sequence[Group], measured: Sequence[Measured]) -> list[Order]:
         calculated = {each.name for each in self.query.calculations}
+        late = [each.column for each in self.query.sorts if each.column in calculated]
+        if late and self.query.pivots:
+            self.warnings.append(f"{late[0]} is a calculation, which does not order a pivot.")
         return [
             self._order(sort, groups, measured)
             for sort in self.query.sorts

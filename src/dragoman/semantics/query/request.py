@@ -86,6 +86,13 @@ class Query:
     warnings: tuple[str, ...] = ()
 
     @property
+    def ordered_late(self) -> bool:
+        """Whether a calculation orders the rows: then no row can be left out before it is worked
+        out. Rows of a pivot are ordered by what the database has."""
+        calculated = {each.name for each in self.calculations}
+        return not self.pivots and any(sort.column in calculated for sort in self.sorts)
+
+    @property
     def has_references(self) -> bool:
         """Whether it is SQL by hand that speaks of the model: not to be run to the letter."""
         return (
