@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -15,6 +16,7 @@ from dragoman import clock
 from dragoman.access.principal import OPERATOR
 from dragoman.identity import service as identity
 from dragoman.signin.oauth import grants
+from tests.security.test_canaries import Marks
 from tests.signin.conftest import visitor
 from tests.support.browser import Browser
 from tests.support.clients import assert_error
@@ -280,7 +282,35 @@ def test_a_person_has_so_many_and_the_oldest_ends(
     assert [cli.works(token) for token in tokens] == [False, True, True]
 
 
-def test_guessing_is_counted(tmp_path: Any) -> None:
+def test_guessing_is_counted(tmp_path: Path) -> None:
     with running_server(settings_for(tmp_path / "home", login_failures_per_minute=3)) as server:
         answers = [Cli(server).exchange("guess").status_code for _ in range(5)]
     assert answers == [400] * 3 + [429] * 2
+
+
+def test_no_secret_of_an_application_shows_anywhere(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    marks, home = Marks(), tmp_path / "home"
+    with running_server(settings_for(home, log_level="debug")) as server:
+        browser, cli = visitor(server, admin=True), Cli(server)
+        code = cli.code(browser)
+        first = cli.exchange(code).json()
+        second = cli.refresh(first["refresh_token"]).json()
+        marks.marks |= {"code": code.encode(), "verifier": cli.verifier.encode()}
+        for name, tokens in (("first", first), ("second", second)):
+            for kind in ("access_token", "refresh_token"):
+                marks.marks[f"{name} {kind}"] = tokens[kind].encode()
+        marks.keep(cli.exchange(code, redirect_uri=code))
+        marks.keep(cli.refresh(first["refresh_token"]))
+        body = {"query": urlsplit(cli.url(scope=code)).query, "approve": True}
+        marks.keep(browser.post(AUTHORIZE, json=body))
+        for path in (KEYS, "/api/v1/audit-log?pageSize=100", "/metrics"):
+            marks.keep(browser.get(path))
+        for path in home.rglob("*"):
+            if path.is_file():
+                marks.haystacks[str(path.relative_to(home))] = path.read_bytes()
+    printed = capfd.readouterr()
+    marks.haystacks["log"] = (printed.out + printed.err).encode()
+    assert b"/oauth/token" in marks.haystacks["log"]
+    assert marks.found() == []

@@ -112,9 +112,13 @@ def test_no_secret_of_a_provider_shows_anywhere(
     marks, home = Marks(), tmp_path / "home"
     provider.client_secret = marks.new("client secret")
     with running_server(settings_for(home, log_level="debug")) as server:
-        add(server, provider)
+        add(server, provider, keepIdToken=True)
+        issued: list[str] = []
+        provider.bend_tokens = lambda tokens: [issued.append(tokens["id_token"]), tokens][-1]
         browser = Browser(server)
         enter(browser, provider)
+        marks.marks["ID token"] = issued[0].encode()
+        assert server.sql("SELECT property FROM sealed_secrets WHERE resource = 'session'")
         marks.marks["session"] = (browser.cookie or "").encode()
         marks.marks["browser"] = (browser.http.cookies.get("dragoman_oidc") or "").encode()
         assert all(marks.marks.values())
