@@ -202,6 +202,32 @@ def test_hostile_texts_show_no_other_row(shelf: Shelf) -> None:
     assert ran > 5
 
 
+@ALL
+@pytest.mark.timeout(300)
+def test_totals_agree(shelf: Shelf, reference: Shelf) -> None:
+    """Of the groups that a condition lets through, with levels of detail worked out anew."""
+    question = asked(
+        *("users.city", "orders.created_at[month]", "orders.total", "orders.of_users"),
+        "items.revenue",
+        filters={"orders.total": {"type": "number", "kind": "GREATER_THAN", "values": [5]}},
+        pivots=["orders.created_at[month]"],
+        column_totals={"::total::": {"type": "aggregation"}},
+        row_totals={"::total::": {"type": "aggregation"}},
+    )
+    if shelf.dialect == "mssql":
+        pytest.skip(NO_PARTS)
+
+    def totals(of: Shelf) -> list[Any]:
+        return [
+            sorted((tuple(map(plain, row)) for row in of.run(each.sql, each.columns)), key=repr)
+            for each in compiled(of, question).totals
+        ]
+
+    wanted = totals(reference)
+    assert totals(shelf) == wanted
+    assert [len(rows) > 0 for rows in wanted] == [True] * 3
+
+
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu"])
 @pytest.mark.parametrize("shelf", ["postgres", "clickhouse"], indirect=True)
 def test_zones_agree(shelf: Shelf, reference: Shelf, zone: str) -> None:

@@ -19,6 +19,14 @@ from dragoman.semantics.answers.operators import (
     Frame,
     ranked,
 )
+from dragoman.semantics.answers.trees import (
+    column_of,
+    field_name,
+    is_call,
+    literal_of,
+    text_of,
+    whole_number,
+)
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.pivots import COLUMN_NUMBER
 
@@ -131,9 +139,9 @@ class Calculator:
         aggregate = COLUMN_AGGREGATES.get(operator)
         if operator == "OMNI_OFFSET_MULTI":
             aggregate, inner = "ANY_VALUE", operands
-        elif aggregate and len(operands) == 1 and _is(operands[0], "OMNI_OFFSET_MULTI"):
+        elif aggregate and len(operands) == 1 and is_call(operands[0], "OMNI_OFFSET_MULTI"):
             inner = cast("list[Any]", operands[0]["operands"])
-        elif aggregate and len(operands) == 1 and _is(operands[0], "OMNI_PIVOT_OFFSET"):
+        elif aggregate and len(operands) == 1 and is_call(operands[0], "OMNI_PIVOT_OFFSET"):
             return self._across(aggregate, operands[0]["operands"], depth)
         else:
             return None
@@ -150,11 +158,11 @@ class Calculator:
     def _bounds(self, operands: list[Any]) -> tuple[int, int]:
         """The first and the last row, from the row itself. After the column: the first row, or
         `ABSOLUTE_POSITION(1)`; the last one; and how many rows, which goes before the last one."""
-        anchored = len(operands) > 1 and _is(operands[1], "ABSOLUTE_POSITION")
-        if anchored and [_whole(each) for each in operands[1].get("operands", [])] != [1]:
+        anchored = len(operands) > 1 and is_call(operands[1], "ABSOLUTE_POSITION")
+        if anchored and [whole_number(each) for each in operands[1].get("operands", [])] != [1]:
             raise self._bad("a position that is fixed is that of the first row")
-        numbers = [-WHOLE if anchored else _whole(operands[1])] if len(operands) > 1 else []
-        numbers += [_whole(each) for each in operands[2:4]]
+        numbers = [-WHOLE if anchored else whole_number(operands[1])] if len(operands) > 1 else []
+        numbers += [whole_number(each) for each in operands[2:4]]
         if not numbers or None in numbers:
             raise self._bad("an offset takes a column and whole numbers")
         given = [number for number in numbers if number is not None]
@@ -171,7 +179,7 @@ class Calculator:
         rows = self.frame.rows
         if rows is None or self.frame.partition:
             raise self._bad("OMNI_PIVOT_OFFSET needs a pivot, and outside_pivot")
-        numbers = [_whole(each) for each in operands[1:]]
+        numbers = [whole_number(each) for each in operands[1:]]
         if len(numbers) != 4 or None in numbers or numbers[:2] != [0, 0]:
             raise self._bad("OMNI_PIVOT_OFFSET takes a column, 0, 0, and the first and last column")
         value = self.write(operands[0], depth + 1)
@@ -209,8 +217,8 @@ class Calculator:
     def _vlookup(self, operands: list[Any], depth: int) -> str:
         """Value, key column, the range (which is the key column's), and the number of the result's
         column, the key's own being 1."""
-        numbers = [n for each in operands[2:] if (n := _whole(each)) is not None]
-        key = _field_name(_column(operands[1])) if len(operands) > 2 else None
+        numbers = [n for each in operands[2:] if (n := whole_number(each)) is not None]
+        key = field_name(column_of(operands[1])) if len(operands) > 2 else None
         if key is None or len(numbers) != 1 or key not in self.frame.columns:
             raise self._bad("VLOOKUP takes a value, a column of the answer, and a column's number")
         place = self.frame.columns.index(key) + numbers[0] - 1
@@ -225,8 +233,8 @@ class Calculator:
         and the mode: 0 equal, -1 or the next smaller, 1 or the next greater."""
         if not 3 <= len(operands) <= 5:
             raise self._bad("XLOOKUP takes a value and two columns")
-        value, key, result, *more = [self.write(_column(each), depth) for each in operands[:4]]
-        mode = _whole(operands[4]) if len(operands) == 5 else 0
+        value, key, result, *more = [self.write(column_of(each), depth) for each in operands[:4]]
+        mode = whole_number(operands[4]) if len(operands) == 5 else 0
         if mode is None or mode not in (-1, 0, 1):
             raise self._bad("XLOOKUP compares with the modes -1, 0 and 1")
         otherwise = more[0] if more else None
@@ -236,27 +244,27 @@ class Calculator:
     def _match(self, operands: list[Any], depth: int) -> str:
         """The place of a value in a column, from 1. The mode as spreadsheets have it: 1, or none,
         the greatest that is not greater; 0 equal; -1 the least that is not less."""
-        mode = _whole(operands[2]) if len(operands) == 3 else 1
+        mode = whole_number(operands[2]) if len(operands) == 3 else 1
         if len(operands) not in (2, 3) or mode is None or mode not in (-1, 0, 1):
             raise self._bad("MATCH takes a value, a column, and -1, 0 or 1")
-        value, key = [self.write(_column(each), depth) for each in operands[:2]]
+        value, key = [self.write(column_of(each), depth) for each in operands[:2]]
         nearest = lookups.Nearest(-mode)
         return lookups.found(value, key, None, self.frame.partition, nearest)
 
     def _index(self, operands: list[Any], depth: int) -> str:
         if len(operands) != 2:
             raise self._bad("INDEX takes a column and a row's number")
-        result, place = [self.write(_column(each), depth) for each in operands]
+        result, place = [self.write(column_of(each), depth) for each in operands]
         return lookups.at(place, result, self.frame.partition)
 
     def _datedif(self, operands: list[Any], depth: int) -> str:
-        unit = _text_of(operands[0]) if len(operands) == 3 else None
+        unit = text_of(operands[0]) if len(operands) == 3 else None
         if unit is None or unit.upper() not in lookups.UNITS:
             raise self._bad("DATEDIF takes a unit such as DAY, and two times")
         return lookups.difference(unit, *[self.write(each, depth) for each in operands[1:]])
 
     def _formatted(self, operands: list[Any], depth: int) -> str:
-        form = _text_of(operands[1]) if len(operands) == 2 else None
+        form = text_of(operands[1]) if len(operands) == 2 else None
         found = None if not form else texts.text(self.write(operands[0], depth), form)
         if found is None:
             raise self._bad("TEXT takes a value and a format such as '#,##0.00' or 'yyyy-mm-dd'")
@@ -264,73 +272,27 @@ class Calculator:
 
     def _rank(self, operands: list[Any], depth: int) -> str:
         """A value, its column, and the way: 0 the greatest first, as without it; else the least."""
-        way = _whole(operands[2]) if len(operands) == 3 else 0
+        way = whole_number(operands[2]) if len(operands) == 3 else 0
         if not 1 <= len(operands) <= 3 or way is None:
             raise self._bad("RANK takes a value, its column, and 0 or 1")
-        value, *column = [self.write(_column(each), depth) for each in operands[:2]]
+        value, *column = [self.write(column_of(each), depth) for each in operands[:2]]
         if column and column != [value]:
             raise self._bad("RANK gives the place of a value in its own column")
         return ranked(self.frame, value, ascending=way != 0)
 
     def _if(self, operator: str, aggregate: str, operands: list[Any], depth: int) -> str:
         """An aggregate of the rows whose value meets a criterion, beside every row."""
-        wanted = _literal_of(operands[1]) if 2 <= len(operands) <= 3 else None
+        wanted = literal_of(operands[1]) if 2 <= len(operands) <= 3 else None
         if wanted is None:
             raise self._bad(f"{operator} takes a column, a value such as '>= 10', and a column")
-        cells = self.write(_column(operands[0]), depth)
-        of = self.write(_column(operands[-1]), depth) if len(operands) == 3 else cells
+        cells = self.write(column_of(operands[0]), depth)
+        of = self.write(column_of(operands[-1]), depth) if len(operands) == 3 else cells
         chosen = f"FILTER (WHERE {lookups.criterion(cells, wanted)})"
         text = f"{aggregate}({of}) {chosen} {self.frame.whole()}"
         return f"COALESCE({text}, 0)" if aggregate == "SUM" else text
 
     def _bad(self, message: str) -> PlanError:
         return PlanError(f'The calculation "{self.name}" cannot be worked out: {message}.')
-
-
-def _is(node: Any, operator: str) -> bool:
-    if not isinstance(node, dict):
-        return False
-    given = cast("dict[str, Any]", node)
-    is_call = isinstance(given.get("operands"), list)
-    return is_call and str(given.get("operator", "")).rpartition(".")[2] == operator
-
-
-def _column(node: Any) -> Any:
-    """The column of a range that is the whole of one; other nodes as they are."""
-    return node["operands"][0] if _is(node, "OMNI_OFFSET_MULTI") and node["operands"] else node
-
-
-def _field_name(node: Any) -> str | None:
-    given = cast("dict[str, Any]", node) if isinstance(node, dict) else {}
-    return str(given.get("field_name")) if given.get("type") == "field" else None
-
-
-def _literal_of(node: Any) -> str | float | None:
-    given = cast("dict[str, Any]", node) if isinstance(node, dict) else {}
-    value = (
-        given.get("value", given.get("string_value")) if given.get("type") == "literal" else None
-    )
-    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
-
-
-def _text_of(node: Any) -> str | None:
-    value = _literal_of(node)
-    return value if isinstance(value, str) else None
-
-
-def _whole(node: Any) -> int | None:
-    """The whole number of a literal, a minus before it included."""
-    if not isinstance(node, dict):
-        return None
-    given = cast("dict[str, Any]", node)
-    if given.get("type") == "call" and str(given.get("operator", "")).endswith("UNARY_MINUS"):
-        inner = _whole(cast("list[Any]", given.get("operands") or [None])[0])
-        return None if inner is None else -inner
-    value = given.get("value", given.get("string_value"))
-    try:
-        return int(str(value))
-    except ValueError:
-        return None
 
 
 def _bound(offset: int) -> str:
