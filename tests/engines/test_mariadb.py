@@ -166,6 +166,17 @@ def test_a_text_ends_where_it_was_checked_to_end_whatever_the_servers_modes(
         _execute(mariadb_server, "SET GLOBAL sql_mode = DEFAULT")
 
 
+def test_a_servers_limit_of_rows_cuts_no_answer(mariadb_server: Engine, mariadb: Subject) -> None:
+    _execute(mariadb_server, "SET GLOBAL sql_select_limit = 2")
+    try:
+        with mariadb.session() as session:
+            for _ in range(2):
+                assert len(rows(session, "SELECT seq FROM seq_1_to_5")) == 5
+                session.reset()
+    finally:
+        _execute(mariadb_server, "SET GLOBAL sql_select_limit = DEFAULT")
+
+
 def test_anonymous_users_are_mentioned_when_a_password_is_refused(mariadb: Subject) -> None:
     with pytest.raises(DatabaseFailure) as caught:
         mariadb.with_settings(password="wrong").connect()

@@ -40,12 +40,20 @@ def read(client: socket.socket) -> bytes:
     return client.recv(int.from_bytes(header[:3], "little"), socket.MSG_WAITALL)
 
 
-def one_value(text: bytes) -> bytes:
-    """A result with one text column and one row."""
+def one_row(*texts: bytes) -> bytes:
+    """A result with one row, its columns texts."""
     column = b"\x03def\0\0\0\x01v\x01v\x0c\x2d\0\0\x01\0\0\xfd\0\0\0\0\0"
     end = b"\xfe\0\0\x02\0"
-    parts = (b"\x01", column, end, bytes([len(text)]) + text, end)
+    row = b"".join(bytes([len(text)]) + text for text in texts)
+    parts = (bytes([len(texts)]), *[column] * len(texts), end, row, end)
     return b"".join(packet(part, i + 1) for i, part in enumerate(parts))
+
+
+def told(command: bytes) -> bytes:
+    """What a server says to a statement of ours."""
+    if b"VERSION" in command:
+        return one_row(b"8.0.40", b"ANSI_QUOTES,NO_ZERO_DATE,ANSI")
+    return one_row(b"8") if b"SELECT" in command else packet(OK, 1)
 
 
 def rogue(on_select: bytes) -> Callable[[socket.socket], None]:
@@ -58,10 +66,8 @@ def rogue(on_select: bytes) -> Callable[[socket.socket], None]:
         while command := read(client):
             if b"stolen" in command:
                 client.sendall(packet(on_select, 1))
-            elif b"SELECT" in command:
-                client.sendall(one_value(b"8"))
             else:
-                client.sendall(packet(OK, 1))
+                client.sendall(told(command))
 
     return handle
 
@@ -102,13 +108,13 @@ def test_mysql_8_is_told_its_own_time_limit() -> None:
         client.sendall(packet(OK, 2))
         while command := read(client):
             said.append(command[1:])
-            value = b"8.0.40" if b"VERSION" in command else b"8"
-            client.sendall(one_value(value) if b"SELECT" in command else packet(OK, 1))
+            client.sendall(told(command))
 
     with serving(handle) as port:
         connect(port).close()
     assert b"SET SESSION max_execution_time = 2000" in said
     assert b"SET SESSION TRANSACTION READ ONLY" in said
+    assert any(statement.endswith(b"sql_mode = 'NO_ZERO_DATE'") for statement in said)
     assert not any(b"max_statement_time" in statement for statement in said)
 
 

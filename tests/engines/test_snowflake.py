@@ -176,6 +176,7 @@ def test_the_time_limit_stops_a_statement_by_an_abort_stub(front: Snowflake) -> 
         assert rows(session, "SELECT a FROM PUBLIC.victim") == [{"A": 1}]
     given = front.state()["logins"][-1]["SESSION_PARAMETERS"]
     assert given["STATEMENT_TIMEOUT_IN_SECONDS"] == 1
+    assert given["ROWS_PER_RESULTSET"] == 0
 
 
 def test_cancel_from_another_thread_aborts_the_statement_stub(front: Snowflake) -> None:

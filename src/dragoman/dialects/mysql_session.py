@@ -21,6 +21,7 @@ from dragoman.dialects.streaming import Attempt, StreamingSession, timed_out
 _GRACE_SECONDS: Final = 15.0
 _RESET_CONNECTION: Final = 0x1F
 _GROUP_CONCAT_BYTES: Final = 1 << 30
+_NO_LIMIT: Final = (1 << 64) - 1
 # Modes that change where a text ends: what is checked and written here is read by the usual rules.
 # The last ones are names for several modes, these among them.
 _LEXICAL_MODES: Final = frozenset(
@@ -184,7 +185,8 @@ class MySQLSession(StreamingSession):
         # A reader that takes its time must not lose the connection after the default of a minute.
         wait = f"net_write_timeout = {max(60, round(limit))}"
         # MySQL cuts what GROUP_CONCAT gives after 1,024 bytes, with no more than a warning.
-        whole = f"group_concat_max_len = {_GROUP_CONCAT_BYTES}"
+        # A limit of rows that a server sets cuts answers without a word.
+        whole = f"group_concat_max_len = {_GROUP_CONCAT_BYTES}, sql_select_limit = {_NO_LIMIT}"
         kept = ",".join(mode for mode in modes.split(",") if mode not in _LEXICAL_MODES)
         self._ask(f"SET SESSION {wait}, {whole}, sql_mode = %s", [kept])
         self._set_time_zone(self._options.timezone or "UTC")

@@ -81,6 +81,8 @@ def _parameters(options: SessionOptions) -> dict[str, Any]:
         "CLIENT_TELEMETRY_ENABLED": False,
         "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT": "ARROW",
         "QUERY_TAG": "dragoman",
+        # A limit that an account or a user sets cuts answers without a word.
+        "ROWS_PER_RESULTSET": 0,
     }
 
 
