@@ -75,8 +75,8 @@ def demo(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     # Only --home counts, not DRAGOMAN_HOME: that one names the home of a real server.
-    asked: Path | None = context.parent.params.get("home") if context.parent else None
-    place = demo_home.fresh(asked or Path(".demo"))
+    asked: Path | str | None = context.parent.params.get("home") if context.parent else None
+    place = demo_home.fresh(Path(asked or ".demo"))
     with place as home, _database(dialect, home) as body, _server(home, port) as up:
         answers = _show(up.client, body, Output(as_json))
         if as_json:
