@@ -201,7 +201,10 @@ CREATE VIEW shop.bound AS SELECT id FROM shop.customer;
 CREATE VIEW shop.late AS SELECT id, name FROM shop.customer;
 COMMENT ON VIEW shop.late IS 'late binding';
 CREATE TABLE shop.mv_tbl__sums__0 (a int);
-CREATE TABLE shop."A b" (a int)
+CREATE TABLE shop."A b" (a int);
+DROP SCHEMA IF EXISTS "back\\slash's" CASCADE;
+CREATE SCHEMA "back\\slash's";
+CREATE TABLE "back\\slash's".t (a int)
 """
 
 
@@ -257,6 +260,15 @@ def test_the_catalogs_filters_and_its_early_end(shop: Subject) -> None:
         next(session.catalog())
         assert rows(session, "SELECT a FROM victim") == [{"a": 1}]
         assert list(session.catalog(CatalogFilter.of({"includeSchemas": r"no\such"}))) == []
+
+
+def test_a_backslash_in_a_schemas_name_stands_for_itself(shop: Subject) -> None:
+    with shop.session() as session:
+        for pattern in (r"back\slash's", r"back\*"):
+            wanted = CatalogFilter.of({"includeSchemas": pattern})
+            assert [(t.schema, t.name) for t in session.catalog(wanted)] == [(r"back\slash's", "t")]
+        wanted = CatalogFilter.of({"offloadedSchemas": r"back\*"})
+        assert r"back\slash's" not in {table.schema for table in session.catalog(wanted)}
 
 
 def test_the_statements_are_redshifts_sql() -> None:
