@@ -193,6 +193,9 @@ def test_each_column_of_a_pivot_has_its_own_total(database: Any) -> None:
     "tree",
     [
         fx("RANK", TOTAL, field("orders.count")),
+        fx("RANK", TOTAL, offset(TOTAL, -1, 0, 2, 1)),
+        fx("XLOOKUP", literal(17), offset(TOTAL, -1, 0, 2, 1), STATUS),
+        fx("SUM_IF", offset(TOTAL, FIRST, 0, 1, 1), literal(">1")),
         fx("TEXT", TOTAL),
         fx("TEXT", TOTAL, literal("General")),
         fx("TEXT", TOTAL, literal("0.0;(0.0)")),

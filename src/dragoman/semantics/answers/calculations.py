@@ -20,7 +20,6 @@ from dragoman.semantics.answers.operators import (
     ranked,
 )
 from dragoman.semantics.answers.trees import (
-    column_of,
     field_name,
     is_call,
     literal_of,
@@ -155,6 +154,16 @@ class Calculator:
         rows = f"ROWS BETWEEN {_bound(first)} AND {_bound(last)}"
         return f"{aggregate}({value}) {self.frame.over(rows)}"
 
+    def _column(self, node: Any) -> Any:
+        """The column of a range, which must be the whole of one; other nodes as they are."""
+        if not is_call(node, "OMNI_OFFSET_MULTI"):
+            return node
+        operands = cast("list[Any]", node["operands"])
+        first, last = self._bounds(operands) if operands else (0, 0)
+        if first > -WHOLE or last < WHOLE:
+            raise self._bad("a range that is looked up in, or counted, is a whole column")
+        return operands[0]
+
     def _bounds(self, operands: list[Any]) -> tuple[int, int]:
         """The first and the last row, from the row itself. After the column: the first row, or
         `ABSOLUTE_POSITION(1)`; the last one; and how many rows, which goes before the last one."""
@@ -218,7 +227,7 @@ class Calculator:
         """Value, key column, the range (which is the key column's), and the number of the result's
         column, the key's own being 1."""
         numbers = [n for each in operands[2:] if (n := whole_number(each)) is not None]
-        key = field_name(column_of(operands[1])) if len(operands) > 2 else None
+        key = field_name(self._column(operands[1])) if len(operands) > 2 else None
         if key is None or len(numbers) != 1 or key not in self.frame.columns:
             raise self._bad("VLOOKUP takes a value, a column of the answer, and a column's number")
         place = self.frame.columns.index(key) + numbers[0] - 1
@@ -233,7 +242,7 @@ class Calculator:
         and the mode: 0 equal, -1 or the next smaller, 1 or the next greater."""
         if not 3 <= len(operands) <= 5:
             raise self._bad("XLOOKUP takes a value and two columns")
-        value, key, result, *more = [self.write(column_of(each), depth) for each in operands[:4]]
+        value, key, result, *more = [self.write(self._column(each), depth) for each in operands[:4]]
         mode = whole_number(operands[4]) if len(operands) == 5 else 0
         if mode is None or mode not in (-1, 0, 1):
             raise self._bad("XLOOKUP compares with the modes -1, 0 and 1")
@@ -247,14 +256,14 @@ class Calculator:
         mode = whole_number(operands[2]) if len(operands) == 3 else 1
         if len(operands) not in (2, 3) or mode is None or mode not in (-1, 0, 1):
             raise self._bad("MATCH takes a value, a column, and -1, 0 or 1")
-        value, key = [self.write(column_of(each), depth) for each in operands[:2]]
+        value, key = [self.write(self._column(each), depth) for each in operands[:2]]
         nearest = lookups.Nearest(-mode)
         return lookups.found(value, key, None, self.frame.partition, nearest)
 
     def _index(self, operands: list[Any], depth: int) -> str:
         if len(operands) != 2:
             raise self._bad("INDEX takes a column and a row's number")
-        result, place = [self.write(column_of(each), depth) for each in operands]
+        result, place = [self.write(self._column(each), depth) for each in operands]
         return lookups.at(place, result, self.frame.partition)
 
     def _datedif(self, operands: list[Any], depth: int) -> str:
@@ -275,7 +284,7 @@ class Calculator:
         way = whole_number(operands[2]) if len(operands) == 3 else 0
         if not 1 <= len(operands) <= 3 or way is None:
             raise self._bad("RANK takes a value, its column, and 0 or 1")
-        value, *column = [self.write(column_of(each), depth) for each in operands[:2]]
+        value, *column = [self.write(self._column(each), depth) for each in operands[:2]]
         if column and column != [value]:
             raise self._bad("RANK gives the place of a value in its own column")
         return ranked(self.frame, value, ascending=way != 0)
@@ -285,8 +294,8 @@ class Calculator:
         wanted = literal_of(operands[1]) if 2 <= len(operands) <= 3 else None
         if wanted is None:
             raise self._bad(f"{operator} takes a column, a value such as '>= 10', and a column")
-        cells = self.write(column_of(operands[0]), depth)
-        of = self.write(column_of(operands[-1]), depth) if len(operands) == 3 else cells
+        cells = self.write(self._column(operands[0]), depth)
+        of = self.write(self._column(operands[-1]), depth) if len(operands) == 3 else cells
         chosen = f"FILTER (WHERE {lookups.criterion(cells, wanted)})"
         text = f"{aggregate}({of}) {chosen} {self.frame.whole()}"
         return f"COALESCE({text}, 0)" if aggregate == "SUM" else text

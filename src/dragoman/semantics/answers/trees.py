@@ -14,11 +14,6 @@ def is_call(node: Any, operator: str) -> bool:
     return has_operands and str(given.get("operator", "")).rpartition(".")[2] == operator
 
 
-def column_of(node: Any) -> Any:
-    """The column of a range that is the whole of one; other nodes as they are."""
-    return node["operands"][0] if is_call(node, "OMNI_OFFSET_MULTI") and node["operands"] else node
-
-
 def field_name(node: Any) -> str | None:
     """The name of a field; None for other nodes."""
     given = cast("dict[str, Any]", node) if isinstance(node, dict) else {}
