@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dragoman.semantics.files import CannotEdit, edit, expanded, read
 from dragoman.semantics.problems import Edit
+from tests.support.patience import SLOW_MACHINE
 
 FILE = """\
 # Reference this view as users
@@ -297,3 +298,14 @@ def test_lines_of_another_system_stay_as_they_are() -> None:
     assert made.startswith("label: Y # c\r\ndimensions:\r\n  a: {sql: x}\r\n  b:\r\n")
     assert made.count("\n") == made.count("\r\n")
     assert read("v.view", made).data["dimensions"]["b"] == {"sql": "a\nb"}
+
+
+def test_a_large_merge_of_anchors_is_written_out_soon() -> None:
+    keys = "".join(f"  k{n}: v\n" for n in range(5_000))
+    text = f"# head\nx-a: &a\n{keys}x-b:\n  <<: *a\n  own: 1\nlabel: X\n"
+    began = time.process_time()
+    made = expanded(text)
+    assert time.process_time() - began < SLOW_MACHINE / 4
+    assert made.startswith("# head\n")
+    assert read("v.view", made).data == read("v.view", text).data
+    assert "&a" not in made

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dragoman.dialects import registry
+from dragoman.semantics.composition import ComposedModel
+from dragoman.semantics.files import FilesLayer
 from dragoman.semantics.problems import Problem, Severity
 from dragoman.semantics.validation import validate
 from tests.semantics.models import SHOP_TYPES, SchemaLayer, files, model, shop_schema
@@ -364,3 +366,40 @@ def test_a_conflict_of_sections_between_layers() -> None:
     )
     # The first file says both names itself, so it is told there.
     assert [p.code for p in check(orders__view=hidden)] == ["duplicate_field"]
+
+
+def found_in(texts: dict[str, str]) -> list[Problem]:
+    """The problems of files alone."""
+    return validate(ComposedModel([FilesLayer(texts)]), "postgres")
+
+
+def test_views_that_read_each_other_in_a_circle() -> None:
+    def question(of: str) -> str:
+        return f"query: {{base_view: {of}, fields: {{{of}.a: a}}}}\ndimensions: {{a: {{}}}}\n"
+
+    circle = {f"v{n}.query.view": question(f"v{(n + 1) % 3}") for n in range(3)}
+    sql = {"v1.query.view": "sql: SELECT a FROM ${v2} x\ndimensions: {a: {}}\n"}
+    for texts in (circle, circle | sql):
+        (found,) = [p for p in found_in(texts) if p.code == "view_cycle"]
+        assert found.message == "A circle of views: v0 → v1 → v2 → v0"
+        assert (found.file, found.line) == ("v0.query.view", 1)
+    own = {"users.view": "sql: SELECT * FROM ${users} x\ndimensions: {a: {}}\n"}
+    assert [p for p in found_in(own) if p.code == "view_cycle"] == []
+
+
+def test_extending_over_many_ways_and_many_levels() -> None:
+    base = "schema: s\ndimensions: {id: {sql: id}}\n"
+    ways = {f"{side}0.view": base for side in "vw"}
+    for n in range(1, 60):
+        ways |= {f"{side}{n}.view": f"extends: [v{n - 1}, w{n - 1}]\n" for side in "vw"}
+    assert found_in(ways) == []
+    own = "schema: s\ndimensions:\n  v0: {sql: id}\n  w0: {sql: id}\n"
+    for n in range(1, 60):
+        own += "".join(f"  {side}{n}: {{extends: [v{n - 1}, w{n - 1}]}}\n" for side in "vw")
+    assert found_in({"a.view": own}) == []
+    topics = {"a.view": base, "v0.topic": "base_view: a\n", "w0.topic": "base_view: a\n"}
+    for n in range(1, 60):
+        topics |= {f"{side}{n}.topic": f"extends: [v{n - 1}, w{n - 1}]\n" for side in "vw"}
+    assert found_in(topics) == []
+    chain = {"v0.view": base} | {f"v{n}.view": f"extends: [v{n - 1}]\n" for n in range(1, 1500)}
+    assert {p.code for p in found_in(chain)} == {"extends_depth"}

@@ -21,16 +21,23 @@ from dragoman.semantics.model.references import field_ref
 from dragoman.semantics.plain import is_map, mapping
 
 Find = Callable[[str], Merged | None]
+# Fields that were worked out: view, section, name.
+Known = dict[tuple[str, str, str], Any]
+MOST_LEVELS = 100
 
 
 class Extender:
-    """Resolves `extends` of views and of their fields. Parents that are missing or lead back to the
-    child give nothing here; the check of the model names them.
+    """Resolves `extends` of views and of their fields. Parents that are missing, lead back to the
+    child or are more than `MOST_LEVELS` away give nothing here; the check of the model names them.
+
+    `too_deep`: views from which there was more above than that.
     """
 
     def __init__(self, find: Find) -> None:
         self._find = find
         self._views: dict[str, Merged] = {}
+        self._parents: dict[str, Merged] = {}
+        self.too_deep: set[str] = set()
 
     def view(self, name: str) -> Merged | None:
         """A view of the model with all it inherits."""
@@ -54,7 +61,7 @@ class Extender:
             parent = None if name in above else self._find(name)
             if parent is None:
                 continue
-            whole = self._inherited(parent, (*above, name))
+            whole = self._whole(parent, above)
             base = merge_view(base, inheritable(whole.definition, _table(whole)))
             types |= whole.column_types
         if not base:
@@ -63,42 +70,61 @@ class Extender:
         types = {n: t for n, t in types.items() if _untouched(n, base, definition)}
         return Merged(own.name, own.path, definition, own.sources, {**types, **own.column_types})
 
+    def _whole(self, parent: Merged, above: tuple[str, ...]) -> Merged:
+        """What a view hands down. Worked out once: two ways may lead to it, from each of many."""
+        known = self._parents.get(parent.name)
+        if known is None:
+            if len(above) >= MOST_LEVELS:
+                self.too_deep.add(above[0])
+                return parent
+            known = self._parents[parent.name] = self._inherited(parent, (*above, parent.name))
+        return known
+
     def _with_fields(self, own: Merged, view: Merged) -> Merged:
         made: dict[str, Any] = {}
+        known: Known = {}
         for section in SECTIONS:
             entries = mapping(view.definition.get(section))
             if any(is_map(e) and "extends" in e for e in entries.values()):
-                made[section] = {name: self._field(view, section, name, ()) for name in entries}
+                made[section] = {n: self._field(view, (section, n), (), known) for n in entries}
         if not made:
             return view
         definition = {**view.definition, **made}
         return Merged(view.name, view.path, definition, view.sources, view.column_types)
 
     def _field(
-        self, view: Merged, section: str, name: str, above: tuple[tuple[str, str], ...]
+        self, view: Merged, path: tuple[str, str], above: tuple[tuple[str, str], ...], known: Known
     ) -> Any:
+        section, name = path
         own = mapping(view.definition.get(section)).get(name)
         if not is_map(own) or "extends" not in own:
             return own
-        base: Definition = {}
-        for said in extends_of(own):
-            parent = self._parent(view, section, said, (*above, (view.name, name)))
-            base = merge(base, {k: v for k, v in parent.items() if k not in OF_ITSELF})
-        return merge(base, own)
+        key = (view.name, section, name)
+        if key not in known:
+            base: Definition = {}
+            for said in extends_of(own):
+                parent = self._parent(view, section, said, (*above, (view.name, name)), known)
+                base = merge(base, {k: v for k, v in parent.items() if k not in OF_ITSELF})
+            known[key] = merge(base, own)
+        return known[key]
 
     def _parent(
-        self, view: Merged, section: str, said: str, above: tuple[tuple[str, str], ...]
+        self,
+        view: Merged,
+        section: str,
+        said: str,
+        above: tuple[tuple[str, str], ...],
+        known: Known,
     ) -> Mapping[str, Any]:
         ref = field_ref(said)
-        if ref is None or (ref.view or view.name, ref.name) in above:
+        if ref is None or (ref.view or view.name, ref.name) in above or len(above) > MOST_LEVELS:
             return {}
         if ref.view in (None, view.name):
-            return mapping(self._field(view, section, ref.name, above))
+            return mapping(self._field(view, (section, ref.name), above, known))
         other = self._find(ref.view)
         if other is None:
             return {}
-        whole = self._inherited(other, (other.name,))
-        return mapping(self._field(whole, section, ref.name, above))
+        return mapping(self._field(self._whole(other, ()), (section, ref.name), above, known))
 
 
 def _table(parent: Merged) -> str | None:
@@ -116,12 +142,16 @@ def _untouched(name: str, base: Definition, definition: Definition) -> bool:
 def extended_topic(own: Merged, find: Find) -> Merged:
     """A merged topic with all it inherits."""
 
+    known: dict[str, Definition] = {}
+
     def whole(topic: Merged, above: tuple[str, ...]) -> Definition:
         base: Definition = {}
         for name in extends_of(topic.definition):
-            parent = None if name in above else find(name)
+            parent = None if name in above or len(above) > MOST_LEVELS else find(name)
             if parent is not None:
-                said = whole(parent, (*above, name))
+                if name not in known:
+                    known[name] = whole(parent, (*above, name))
+                said = known[name]
                 base = merge_topic(base, {k: v for k, v in said.items() if k not in OF_ITSELF})
         return merge_topic(base, topic.definition) if base else topic.definition
 

@@ -105,7 +105,8 @@ def expanded(text: str) -> str:
         return text
     spans = _spans(text)
     aliases = [path for path, span in spans.of.items() if span.inside == "alias"]
-    if len(aliases) > _MANY:
+    keys = sum(len(_at(source.data, p[:-1])) for p in spans.merges if _inside(source.data, p[:-1]))
+    if len(aliases) > _MANY or (len(aliases) + keys) * len(text) > _MOST_WORK:
         return _rewritten(text, source.data)
     made = text
     for path in aliases:

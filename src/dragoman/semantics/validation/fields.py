@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from operator import attrgetter
 
 from dragoman.semantics.composing.sources import Merged
 from dragoman.semantics.model.fields import Dimension, Field, FilterField, Measure
@@ -11,6 +13,7 @@ from dragoman.semantics.model.views import View
 from dragoman.semantics.plain import mapping
 from dragoman.semantics.problems import YamlPath
 from dragoman.semantics.validation import filters, grants
+from dragoman.semantics.validation.circles import circles
 from dragoman.semantics.validation.context import Context
 from dragoman.semantics.validation.expressions import Parsed
 from dragoman.semantics.validation.report import Place
@@ -244,10 +247,11 @@ def check_cycles(checked: list[tuple[View, Place]], context: Context) -> None:
     """Fields whose SQL leads back to themselves. Each field is walked once."""
     state: dict[str, int] = {}
     places = {view.name: place for view, place in checked}
+    targets = partial(_targets, context=context)
     for view, _ in checked:
         for field in view.fields():
             if field.address not in state:
-                for loop in _loops(field, context, state):
+                for loop in circles(field, targets, attrgetter("address"), state):
                     _report_cycle(loop, places, context)
 
 
@@ -260,25 +264,6 @@ def _report_cycle(loop: list[Field], places: dict[str, Place], context: Context)
             message = f"A circle of references: {way}"
             context.report.add(place, path, "field_cycle", message, "Break it.", field=first.name)
             return
-
-
-def _loops(start: Field, context: Context, state: dict[str, int]) -> Iterator[list[Field]]:
-    """Circles that can be reached; a stack of its own, for chains may be long."""
-    stack: list[tuple[Field, Iterator[Field]]] = [(start, _targets(start, context))]
-    state[start.address] = 1
-    while stack:
-        field, targets = stack[-1]
-        target = next(targets, None)
-        if target is None:
-            state[field.address] = 2
-            stack.pop()
-        elif target.address not in state:
-            state[target.address] = 1
-            stack.append((target, _targets(target, context)))
-        elif state[target.address] == 1:
-            way = [one for one, _ in stack]
-            begins = next(at for at, one in enumerate(way) if one.address == target.address)
-            yield way[begins:]
 
 
 def _targets(field: Field, context: Context) -> Iterator[Field]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
+from operator import attrgetter
 
+from dragoman.semantics.composing.extending import MOST_LEVELS
 from dragoman.semantics.composing.sources import Merged, extends_of
 from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.model.faults import BadDefinition
 from dragoman.semantics.model.references import field_ref, is_name
 from dragoman.semantics.model.views import QuerySource, QuerySpec, SqlSource, View
-from dragoman.semantics.plain import is_map, mapping
+from dragoman.semantics.plain import is_map, mapping, text
 from dragoman.semantics.problems import YamlPath
 from dragoman.semantics.validation import fields, grants
+from dragoman.semantics.validation.circles import circles
 from dragoman.semantics.validation.context import Context
 from dragoman.semantics.validation.report import Place
 
@@ -35,6 +39,40 @@ def check(context: Context) -> list[tuple[View, Place]]:
     return checked
 
 
+def check_cycles(checked: list[tuple[View, Place]], context: Context) -> None:
+    """Views over questions or SQL that lead back to themselves. Each view is walked once."""
+    state: dict[str, int] = {}
+    places = {view.name: place for view, place in checked}
+    targets = partial(_targets, context=context)
+    for view, _ in checked:
+        if view.name not in state:
+            for loop in circles(view, targets, attrgetter("name"), state):
+                first = next((one for one in loop if one.name in places), loop[0])
+                way = " → ".join(one.name for one in (*loop, loop[0]))
+                path = ("query" if isinstance(first.source, QuerySource) else "sql",)
+                message = f"A circle of views: {way}"
+                context.report.add(places[first.name], path, "view_cycle", message, "Break it.")
+
+
+def _targets(view: View, context: Context) -> Iterator[View]:
+    """The views that a view reads. SQL that names its own view means the table."""
+    names: list[str | None] = []
+    if isinstance(view.source, QuerySource):
+        query = view.source.query
+        topic = context.model.merged_topic(query.topic) if query.topic else None
+        names = [query.base_view, *(one.field.view for one in query.fields)]
+        names += [text(topic.definition.get("base_view"))] if topic else []
+    elif isinstance(view.source, SqlSource):
+        said = [
+            one.whole_view or (one.field and one.field.view) for one in view.source.sql.references
+        ]
+        names = [name for name in said if name != view.name]
+    for name in names:
+        found = context.lookup.view(name) if name else None
+        if found is not None:
+            yield found
+
+
 def report_broken(broken: Mapping[YamlPath, BadDefinition], context: Context, place: Place) -> None:
     """Parts that cannot be understood."""
     for path, bad in broken.items():
@@ -49,6 +87,10 @@ def _own(merged: Merged, context: Context, place: Place) -> None:
         message = f'"{merged.name}" cannot be the name of a view'
         fix = "Names have letters, digits and `_`, begin with no digit, and are no reserved word."
         context.report.add(place, (), "reserved_name", message, fix)
+    if merged.name in context.model.extender.too_deep:
+        message = f"{merged.name} extends views over more than {MOST_LEVELS} levels"
+        fix = "Extend what lies above directly."
+        context.report.add(place, ("extends",), "extends_depth", message, fix)
     for at, parent in enumerate(extends_of(merged.definition)):
         if context.model.merged(parent) is None:
             context.report.add(place, ("extends", at), *context.lookup.no_view(parent))
