@@ -144,7 +144,7 @@ def test_sql_server_needs_a_zone_that_windows_knows() -> None:
 
 
 def test_only_the_function_tables_write_texts() -> None:
-    """But PostgreSQL's session, before that a backslash is one; `texts` looks for secrets."""
+    """But PostgreSQL's session before it fixes backslashes; `texts` looks for secrets."""
     home = Path(dialects.__file__).parent
     files = [f for f in home.rglob("*.py") if not f.is_relative_to(home / "sql")]
     doubling = {f.name for f in files if """replace("'", "''")""" in f.read_text("utf-8")}
