@@ -1,6 +1,6 @@
 """Answers that servers share.
 
-Revision ID: 0023
+Revision ID: 0022
 Revises: 0021
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0023"
+revision = "0022"
 down_revision = "0021"
 
 Key = sa.String(64)
