@@ -25,7 +25,7 @@ def quickly_imported() -> None:
 
     def named(thing: Any, *given: Any) -> Any:
         if inspect.isframe(thing):
-            return sys.modules[thing.f_globals["__name__"]]
+            return sys.modules.get(thing.f_globals["__name__"])
         return real(thing, *given)
 
     with mock.patch.object(inspect, "getmodule", named):
