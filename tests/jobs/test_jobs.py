@@ -362,7 +362,7 @@ def test_old_jobs_are_forgotten(server: Server) -> None:
     server.sql("UPDATE jobs SET created_at = :past", past=past)
     server.sql("UPDATE jobs SET finished_at = :past WHERE id = :id", past=past, id=old.id)
     with server.unit() as unit:
-        assert records.forget(unit, days=30) == 1
+        records.forget(unit, days=30)  # or the server did already, which looks at its start
         assert jobs.find(unit, old.id) is None
         assert jobs.find(unit, young.id)
         assert jobs.find(unit, running.id)
