@@ -201,4 +201,7 @@ def _batches(statement: Statement, columns: Sequence[arrow_rows.Column]) -> Iter
             if parts and parts[0]:
                 arrays = [c.convert(values) for c, values in zip(columns, parts, strict=True)]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                del arrays
+            del parts
         ahead = 0
+        del chunk

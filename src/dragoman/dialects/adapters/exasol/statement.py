@@ -29,6 +29,7 @@ class Statement:
         """The values of each message, one sequence a column."""
         if first := self._set.pop("data", None):
             yield first
+            del first
         at, total = int(self._set.get("numRowsInMessage", 0)), int(self._set.get("numRows", 0))
         while self._handle is not None and at < total:
             answer = self._fetch(at)
@@ -36,7 +37,8 @@ class Statement:
             if count < 1:
                 raise ConnectionError("the server sent fewer rows than it announced")
             at += count
-            yield answer["data"]
+            # One message at a time is held: this one is gone before the next arrives.
+            yield answer.pop("data")
 
     def close(self) -> None:
         """Give the result back; harmless at any time. Raises anything."""
