@@ -87,7 +87,7 @@ def _drain(rows: Iterable[Any], *_: Any) -> Iterator[Any]:
 
 def _drain_redshift(rows: Callable[[str], Iterable[Any]], database: str, wanted: Any) -> Any:
     condition = redshift_catalog._condition(database, wanted)
-    named = {"database": redshift_catalog._literal(database), "condition": condition}
+    named = {"database": redshift_catalog.FUNCTIONS.string(database), "condition": condition}
     for form in (redshift_catalog._TABLES, redshift_catalog._COLUMNS):
         deque(rows(form.format(**named)), 0)
     for sql in (redshift_catalog._LATE_BINDING, redshift_catalog._KEYS):
