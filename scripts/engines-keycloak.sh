@@ -5,31 +5,18 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+name=Keycloak
 version=26.5.6
 sha256=490189d9dff05272432d51f71a069462eeca97f2920a694d539a1e6c26a5a347
 java_at_least=21
 home=.engines/keycloak
 without=account,account-api,admin,ciba,device-flow,docker,impersonation,kerberos,organization,par,passkeys
 
-missing() {
-    echo "engines: no Keycloak: $1"
-    exit 0
-}
-
-source scripts/find_java.sh
+source scripts/java_engine.sh
 java=$(find_java "$java_at_least" "${KEYCLOAK_JAVA_HOME:-}" "${JAVA_HOME:-}")
 [[ -n $java ]] || missing "it needs Java $java_at_least or later (set KEYCLOAK_JAVA_HOME)"
 if [[ ! -e $home/.version-$version ]]; then
-    command -v mvn >/dev/null || missing "it comes by Maven (on Debian: apt-get install maven)"
-    echo "engines: fetching Keycloak $version (0.2 GB; Maven keeps it in its own cache)"
-    rm -rf "$home"
-    mkdir -p "$home"
-    archive=$home/keycloak-quarkus-dist-$version.zip
-    trap 'rm -f "$archive"' EXIT
-    mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-        "-Dartifact=org.keycloak:keycloak-quarkus-dist:$version:zip" "-DoutputDirectory=$home" \
-        >"$home/log" 2>&1 || missing "Maven could not fetch it (see $home/log)"
-    sha256sum --quiet --check <<<"$sha256  $archive" || missing "its archive is not the one pinned here"
+    fetch org.keycloak keycloak-quarkus-dist zip "$sha256" "0.2 GB"
     python3 -m zipfile -e "$archive" "$home"
     mv "$home/keycloak-$version"/* "$home"
     rmdir "$home/keycloak-$version"

@@ -5,30 +5,17 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+name=Trino
 version=476
 sha256=cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f
 java_at_least=24
 home=.engines/trino
 
-missing() {
-    echo "engines: no Trino: $1"
-    exit 0
-}
-
-source scripts/find_java.sh
+source scripts/java_engine.sh
 java=$(find_java "$java_at_least" "${TRINO_JAVA_HOME:-}" "${JAVA_HOME:-}")
 [[ -n $java ]] || missing "it needs Java $java_at_least or later (set TRINO_JAVA_HOME)"
 if [[ ! -e $home/.version-$version ]]; then
-    command -v mvn >/dev/null || missing "it comes by Maven (on Debian: apt-get install maven)"
-    echo "engines: fetching Trino $version (0.8 GB; Maven keeps it in its own cache)"
-    rm -rf "$home"
-    mkdir -p "$home"
-    archive=$home/trino-server-$version.tar.gz
-    trap 'rm -f "$archive"' EXIT
-    mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-        "-Dartifact=io.trino:trino-server:$version:tar.gz" "-DoutputDirectory=$home" \
-        >"$home/log" 2>&1 || missing "Maven could not fetch it (see $home/log)"
-    sha256sum --quiet --check <<<"$sha256  $archive" || missing "its archive is not the one pinned here"
+    fetch io.trino trino-server tar.gz "$sha256" "0.8 GB"
     inside=trino-server-$version
     tar xzf "$archive" -C "$home" --strip-components=1 --no-same-owner \
         "$inside"/{NOTICE,lib,plugin/{tpch,memory,password-authenticators}}
