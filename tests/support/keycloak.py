@@ -5,13 +5,9 @@ from __future__ import annotations
 import contextlib
 import html
 import json
-import os
 import re
 import secrets
-import signal
-import subprocess
 import tempfile
-import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +16,7 @@ from typing import Any
 import httpx
 
 from tests.support.engines import HOST, Unavailable
-from tests.support.processes import START_SECONDS, NotStarted, die_with_parent, free_port
+from tests.support.processes import free_port, running_as_us
 
 INSTALLED = Path(__file__).parents[2] / ".engines" / "keycloak"
 REALM = "work"
@@ -96,26 +92,12 @@ def run_keycloak(own: str, told: str) -> Generator[Keycloak]:
         (home / "data" / "import").mkdir(parents=True)
         realm = home / "data" / "import" / "work-realm.json"
         realm.write_text(json.dumps(made.realm(own, told)))
-        log = home / "log"
         where = (f"-Dkc.home.dir={home}", f"-Djboss.server.config.dir={home / 'conf'}")
         program = ("-cp", home / "lib" / "quarkus-run.jar",
                    "io.quarkus.bootstrap.runner.QuarkusEntryPoint", "start")  # fmt: skip
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [java, *_FLAGS, *where, *program, *_OPTIONS, f"--http-port={made.port}"],
-                cwd=home,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={"PATH": os.environ["PATH"], "HOME": name},
-                preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - one prctl call
-            )
-        try:
-            _wait(process, made, log)
+        command = [java, *_FLAGS, *where, *program, *_OPTIONS, f"--http-port={made.port}"]
+        with running_as_us(command, home, lambda: _is_up(made)):
             yield made
-        finally:
-            process.kill()
-            process.wait()
 
 
 def submit(http: httpx.Client, page: httpx.Response, **fields: str) -> httpx.Response:
@@ -127,12 +109,8 @@ def submit(http: httpx.Client, page: httpx.Response, **fields: str) -> httpx.Res
     return http.post(str(page.url.join(html.unescape(action))), data={**hidden, **fields})
 
 
-def _wait(process: subprocess.Popen[bytes], made: Keycloak, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(httpx.TransportError):
-            url = f"{made.issuer}/.well-known/openid-configuration"
-            if httpx.get(url, trust_env=False).status_code == 200:
-                return
-        time.sleep(0.2)
-    raise NotStarted(f"Keycloak: {log.read_text()[-2000:]}")
+def _is_up(made: Keycloak) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        url = f"{made.issuer}/.well-known/openid-configuration"
+        return httpx.get(url, trust_env=False).status_code == 200
+    return False

@@ -93,6 +93,31 @@ def running(
 
 
 @contextlib.contextmanager
+def running_as_us(
+    command: Sequence[str | Path], home: Path, ready: Callable[[], bool]
+) -> Generator[None]:
+    """Runs a server in a directory of its own, without our environment, until the block ends; the
+    block begins once `ready()` is true."""
+    log = home / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={"PATH": os.environ["PATH"], "HOME": str(home)},
+            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - one prctl call
+        )
+    try:
+        _wait(process, ready, log)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
 def server_directory(name: str) -> Generator[Path]:
     """A short directory (socket paths are limited to 107 bytes) that the servers' user owns."""
     with _directory(Path("/tmp"), name) as path:

@@ -5,12 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import secrets
-import signal
-import subprocess
 import tempfile
-import time
 import urllib.request
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -21,7 +17,7 @@ from dragoman.dialects import registry
 from tests.engines.conformance import PLAIN_WRITES, REFUSED, Subject, policy, target
 from tests.support.certificates import Certificates
 from tests.support.engines import HOST, Engine, Unavailable
-from tests.support.processes import START_SECONDS, NotStarted, die_with_parent, free_port
+from tests.support.processes import free_port, running_as_us
 
 INSTALLED = Path(__file__).parents[3] / ".engines" / "trino"
 _FLAGS = (
@@ -61,24 +57,10 @@ def run_trino(certificates: Certificates) -> Generator[Engine]:
         for path, text in _files(engine, certificates, home).items():
             (home / path).parent.mkdir(exist_ok=True)
             (home / path).write_text(text)
-        log = home / "log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [java, *_FLAGS, "-cp", INSTALLED / "lib" / "*", "io.trino.server.TrinoServer"],
-                cwd=home,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={"PATH": os.environ["PATH"], "HOME": name},
-                preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - one prctl call
-            )
-        try:
-            _wait(process, engine, log)
+        command = [java, *_FLAGS, "-cp", INSTALLED / "lib" / "*", "io.trino.server.TrinoServer"]
+        with running_as_us(command, home, lambda: _is_up(engine)):
             ask(engine, "CREATE TABLE victim AS SELECT 1 AS a")
             yield engine
-        finally:
-            process.kill()
-            process.wait()
 
 
 def ask(engine: Engine, sql: str) -> list[list[Any]]:
@@ -185,12 +167,8 @@ def _hashed(password: str) -> str:
     return f"{rounds}:{salt.hex()}:{digest.hex()}"
 
 
-def _wait(process: subprocess.Popen[bytes], engine: Engine, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError, RuntimeError):
-            # It answers before it counts itself among the nodes that read tables.
-            if ask(engine, "SELECT count(*) FROM tpch.tiny.region") == [[5]]:
-                return
-        time.sleep(0.2)
-    raise NotStarted(f"Trino: {log.read_text(errors='replace')[-2000:]}")
+def _is_up(engine: Engine) -> bool:
+    with contextlib.suppress(OSError, RuntimeError):
+        # It answers before it counts itself among the nodes that read tables.
+        return ask(engine, "SELECT count(*) FROM tpch.tiny.region") == [[5]]
+    return False
