@@ -12,21 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from support import postgres, report, servers
-from support.children import cpu_seconds, memory
+from support import postgres, report, servers, streams
+from support.children import cpu_seconds
 from support.report import Figure, Finding, Options, Target
 
 from tests.support.engines import Engine
 
-ARROW = "application/vnd.apache.arrow.stream"
 RUN = "/api/v1/query/run"
 COLUMNS = (
     *("id", "customer_id", "quantity", "product", "region"),
     *("ordered_at", "shipped_on", "price", "returned", "note"),
 )
 LISTED = ", ".join(COLUMNS)
-# 2.9M rows are about 190 MiB of Arrow, 0.9M about 60 MiB, and 80 MiB of base64.
-FLAT_MIB = 32.0
 
 
 def measure(options: Options) -> Iterator[Finding]:
@@ -39,6 +36,7 @@ def measure(options: Options) -> Iterator[Finding]:
         with servers.dragoman(home, token) as server:
             model = _model(server, engine)
             yield from _compare(server, model, engine, sizes[1], rounds)
+        # 2.9M rows are about 190 MiB of Arrow, 0.9M about 60 MiB, and 80 MiB of base64.
         # The line of the larger answer would fill this process with half a gigabyte of base64.
         for name, ask, most in (("Arrow", _arrow, sizes[2]), ("lines", _lines, sizes[1])):
             yield from _memory(home, token, partial(ask, model=model), (sizes[0], most), name)
@@ -66,7 +64,7 @@ def _compare(
     spent: dict[str, list[float]] = {"Arrow": [], "lines": []}
     with dbapi.connect(engine.url("postgresql"), autocommit=True) as pooled:
         for number in range(rounds + 1):
-            seconds = {"ADBC": _in_process(pooled, sql, rows)}
+            seconds = {"ADBC": streams.in_process(pooled, sql, rows)}
             used: dict[str, float] = {}
             for name, ask in (("Arrow", _arrow), ("lines", _lines)):
                 before = cpu_seconds(server.pid)
@@ -116,10 +114,11 @@ def _arrow(server: servers.Server, rows: int, *, model: str) -> float:
     """Seconds to the last batch of the raw stream, the batches thrown away."""
     import pyarrow as pa
 
-    with _answer(server, model, rows, Accept=ARROW) as (answer, began):
-        with pa.ipc.open_stream(answer) as reader:
-            _drain(reader, rows)
-        return time.perf_counter() - began
+    with (
+        _answer(server, model, rows, Accept=streams.ARROW) as (answer, began),
+        pa.ipc.open_stream(answer) as reader,
+    ):
+        return streams.drain(reader, rows, began)[0]
 
 
 def _lines(server: servers.Server, rows: int, *, model: str) -> float:
@@ -130,44 +129,14 @@ def _lines(server: servers.Server, rows: int, *, model: str) -> float:
         found = [json.loads(line) for line in answer if b'"result"' in line]
         content = base64.b64decode(found[0]["result"])
         with pa.ipc.open_stream(content) as reader:
-            _drain(reader, rows)
-        return time.perf_counter() - began
-
-
-def _in_process(pooled: Any, sql: str, rows: int) -> float:
-    gc.collect()
-    began = time.perf_counter()
-    with pooled.cursor() as cursor:
-        cursor.execute(sql)
-        with cursor.fetch_record_batch() as reader:
-            _drain(reader, rows)
-    return time.perf_counter() - began
-
-
-def _drain(reader: Any, rows: int) -> None:
-    count = sum(batch.num_rows for batch in reader)
-    if count != rows:
-        raise RuntimeError(f"{count} rows came of {rows}")
+            return streams.drain(reader, rows, began)[0]
 
 
 def _memory(
     home: Path, token: str, ask: Callable[[servers.Server, int], float], sizes: Any, name: str
 ) -> Iterator[Finding]:
-    grown: dict[int, float] = {}
-    for rows in sizes:
-        # A server of its own for each size: a peak stays what it was.
-        with servers.dragoman(home, token) as server:
-            ask(server, 1000)
-            before = memory(server.pid, "VmRSS")
-            ask(server, rows)
-            grown[rows] = memory(server.pid, "VmHWM") - before
-    growth = grown[sizes[-1]] - grown[sizes[0]]
-    yield Figure(
-        f"{name}: server's peak memory, {sizes[-1]:,} rows over {sizes[0]:,}",
-        [growth],
-        "MiB",
-        Target("<", FLAT_MIB),
-    )
+    grown = {rows: streams.peak(home, token, ask, rows)[1] for rows in sizes}
+    yield streams.growth(f"{name}: server's peak memory", grown)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from support import postgres, report, servers
-from support.children import cpu_seconds, memory
+from support import postgres, report, servers, streams
+from support.children import cpu_seconds
 from support.report import Figure, Finding, Options, Target
 
-ARROW = "application/vnd.apache.arrow.stream"
 STATEMENT = f"SELECT * FROM {postgres.FACTS}"
-# A server whose memory grows with the rows would take more than this from 100k rows to 3M:
-# 2.9M rows are about 190 MiB of Arrow.
-FLAT_MIB = 32.0
 
 
 def measure(options: Options) -> Iterator[Finding]:
@@ -32,6 +28,7 @@ def measure(options: Options) -> Iterator[Finding]:
             made = server.call("POST", "/api/v1/connections", postgres.body(engine, "Facts"))
             path = f"/api/v1/connections/{json.loads(made)['data']}/query"
             yield from _compare(server, path, engine, sizes[1], rounds)
+        # 2.9M rows are about 190 MiB of Arrow: so much would a server take that holds them.
         yield from _memory(home, token, path, sizes)
 
 
@@ -50,7 +47,7 @@ def _compare(
             used = cpu_seconds(server.pid)
             seconds, first_seconds = _through_http(server, path, sql, rows)
             used = cpu_seconds(server.pid) - used
-            floor = _in_process(pooled, sql, rows)
+            floor = streams.in_process(pooled, sql, rows)
             if number:  # the first round warms both up: it opens the pooled connections
                 through.append(seconds)
                 within.append(floor)
@@ -68,7 +65,7 @@ def _through_http(server: servers.Server, path: str, sql: str, rows: int) -> tup
     """Seconds to the last and to the first batch, the batches thrown away."""
     import pyarrow as pa
 
-    headers = server.headers(**{"Accept": ARROW, "Content-Type": "application/json"})
+    headers = server.headers(**{"Accept": streams.ARROW, "Content-Type": "application/json"})
     gc.collect()
     with contextlib.closing(server.connect()) as connection:
         began = time.perf_counter()
@@ -77,49 +74,21 @@ def _through_http(server: servers.Server, path: str, sql: str, rows: int) -> tup
         if answer.status != 200:
             raise RuntimeError(f"query: {answer.status} {answer.read()[:500]!r}")
         with pa.ipc.open_stream(answer) as reader:
-            return _drain(reader, rows, began)
-
-
-def _in_process(pooled: Any, sql: str, rows: int) -> float:
-    gc.collect()
-    began = time.perf_counter()
-    with pooled.cursor() as cursor:
-        cursor.execute(sql)
-        with cursor.fetch_record_batch() as reader:
-            return _drain(reader, rows, began)[0]
-
-
-def _drain(reader: Any, rows: int, began: float) -> tuple[float, float]:
-    first, count = 0.0, 0
-    for batch in reader:
-        first = first or time.perf_counter() - began
-        count += batch.num_rows
-    if count != rows:
-        raise RuntimeError(f"{count} rows came of {rows}")
-    return time.perf_counter() - began, first
+            return streams.drain(reader, rows, began)
 
 
 def _memory(home: Path, token: str, path: str, sizes: tuple[int, ...]) -> Iterator[Finding]:
+    def ask(server: servers.Server, rows: int) -> None:
+        _through_http(server, path, f"{STATEMENT} LIMIT {rows}", rows)
+
     grown: dict[int, float] = {}
     for rows in sizes:
-        # A server of its own for each size: a peak stays what it was. The small query first has
-        # it load the driver and Arrow.
-        with servers.dragoman(home, token) as server:
-            _through_http(server, path, f"{STATEMENT} LIMIT 1000", 1000)
-            before = memory(server.pid, "VmRSS")
-            _through_http(server, path, f"{STATEMENT} LIMIT {rows}", rows)
-            grown[rows] = memory(server.pid, "VmHWM") - before
-            note = f"{before:.0f} MiB before"
+        before, grown[rows] = streams.peak(home, token, ask, rows)
+        note = f"{before:.0f} MiB before"
         yield Figure(
             f"server's peak memory over before, {rows:,} rows", [grown[rows]], "MiB", note=note
         )
-    growth = grown[sizes[-1]] - grown[sizes[0]]
-    yield Figure(
-        f"server's peak memory, {sizes[-1]:,} rows over {sizes[0]:,}",
-        [growth],
-        "MiB",
-        Target("<", FLAT_MIB),
-    )
+    yield streams.growth("server's peak memory", grown)
 
 
 if __name__ == "__main__":
