@@ -194,14 +194,15 @@ def _batches(statement: Statement, columns: Sequence[arrow_rows.Column]) -> Iter
 
     Of the first message a few rows go ahead, since the rest takes its time to become Arrow."""
     pa, schema = pyarrow(), arrow_rows.schema_of(columns)
+
+    def batch(chunk: Sequence[arrow_rows.Values], part: slice) -> RecordBatch:
+        arrays = [c.convert(values[part]) for c, values in zip(columns, chunk, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
     ahead = arrow_rows.FIRST_ROWS
     for chunk in statement.chunks():
         for part in (slice(ahead), slice(ahead, None)):
-            parts = [values[part] for values in chunk]
-            if parts and parts[0]:
-                arrays = [c.convert(values) for c, values in zip(columns, parts, strict=True)]
-                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-                del arrays
-            del parts
+            if chunk and chunk[0][part]:
+                yield batch(chunk, part)
         ahead = 0
         del chunk

@@ -11,7 +11,7 @@ _MOMENT: Final = re.compile(
     r"(?: (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?:([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?)?)?( BC)?"
 )
 _CYCLE: Final = 146_097  # days
-_EPOCH: Final = date(1970, 1, 1).toordinal() + 146_097
+_EPOCH: Final = date(1970, 1, 1).toordinal() + _CYCLE
 
 
 def days(text: str) -> int | None:
