@@ -181,6 +181,34 @@ def test_profile_is_kept(sqlite_server: Server) -> None:
     assert "s3cret" not in repr(server.sql("SELECT * FROM audit_log"))
 
 
+@pytest.mark.parametrize("values", [{}, {OWN: {}}, {OWN: {"region": "eu"}}])
+def test_a_post_answers_what_a_get_does(server: Server, values: dict[str, Any]) -> None:
+    define(server, "region")
+    address = {"type": "work", "value": "a@b.example", "primary": True}
+    enterprise = {"department": "Sales", "manager": {"value": "7"}}
+    said = {
+        "externalId": "00u1",
+        "active": False,
+        "name": {"givenName": "Ann", "familyName": ""},
+        "emails": [address],
+        "phoneNumbers": [],
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": enterprise,
+    }
+    for who, more in (("ann", {}), ("bob", said)):
+        made = create(server, who, **more, **values)
+        assert server.root.get(f"{USERS}/{made['id']}").json() == made
+
+
+def test_who_had_mail_only_keeps_values_as_a_member(sqlite_server: Server) -> None:
+    server = sqlite_server
+    define(server, "region")
+    sent = {"email": "ann@example.com", "userAttributes": {"region": "eu"}}
+    assert server.root.post("/api/v1/users/email-only", json=sent).status_code == 200
+    made = create(server)
+    assert made[OWN] == {"region": "eu"}
+    assert server.root.get(f"{USERS}/{made['id']}").json() == made
+
+
 def test_group_lives(server: Server) -> None:
     ann, bob = create(server, "ann"), create(server, "bob")
     made = create_group(server, "Sales", ann, externalId="g1")

@@ -79,10 +79,25 @@ def create_user(
 
     Raises `BadRequest` for a bad address, `Conflict` for a taken one.
     """
+    return make_user(unit, actor, email, name, admin=admin, kind=kind, provided=provided)[0]
+
+
+def make_user(
+    unit: UnitOfWork,
+    actor: Principal,
+    email: str,
+    name: str = "",
+    *,
+    admin: bool = False,
+    kind: Kind = Kind.MEMBER,
+    provided: Provided | None = None,
+) -> tuple[User, bool]:
+    """As `create_user`; and whether nobody was there before, so that nothing else can be known of
+    the user."""
     address, said = checked_email(email), provided or Provided()
     found = _BY_EMAIL.first(unit, email=address)
     if found is not None:
-        return _promoted(unit, actor, user_from(found), name, kind, said)
+        return _promoted(unit, actor, user_from(found), name, kind, said), False
     at = unit.now
     user = User(
         str(uuid.uuid4()),
@@ -97,7 +112,7 @@ def create_user(
     )
     _insert(unit, user, profile=said.profile)
     audit.record(unit, actor, "user.create", ("user", user.id), after=_shown(user))
-    return user
+    return user, True
 
 
 def ensure_embed_user(

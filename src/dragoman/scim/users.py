@@ -6,7 +6,7 @@ from functools import partial
 
 from dragoman.access.principal import Principal
 from dragoman.identity import service as identity
-from dragoman.identity.service import Kind, User
+from dragoman.identity.service import Kind, User, UserDetail
 from dragoman.scim.attributes import EMBED_USERS, USER_ATTRIBUTE, USERS
 from dragoman.scim.documents import Document
 from dragoman.scim.resources import provided, shown_name, user_document, user_name
@@ -17,10 +17,12 @@ from dragoman.store import UnitOfWork
 def create(unit: UnitOfWork, actor: Principal, document: Document, at: str) -> Document:
     """A new member as the document says. Raises `BadRequest`, `Conflict`."""
     name, said = shown_name(document), provided(document)
-    user = identity.create_user(unit, actor, user_name(document), name, provided=said)
+    user, new = identity.make_user(unit, actor, user_name(document), name, provided=said)
     values = document.get(USER_ATTRIBUTE)
     if values:
         identity.set_attributes(unit, actor, user.id, values)
+    elif new:  # no group, no value: nothing to read
+        return user_document(UserDetail(user, dict(said.profile or {}), [], {}), {}, at)
     return shown(unit, user, at)
 
 
