@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dragoman.api import call
-from dragoman.api.call import decode_object
+from dragoman.api.call import decode_object, typed
 from dragoman.api.errors import BadRequest
 from tests.support.server import CONNECTIONS, Server
 
@@ -33,6 +33,26 @@ def test_key_given_twice_at_the_end_of_a_large_body_is_found_at_once() -> None:
     many = ",".join(f'"k{number}": 1' for number in range(60_000))
     with pytest.raises(BadRequest, match="'k59999' is given twice"):
         decode_object(f'{{{many}, "k59999": 2}}'.encode())
+
+
+@pytest.mark.parametrize(
+    ("raw", "where"),
+    [
+        (rb'{"name": "a\u0000b"}', "name: "),
+        (rb'{"rows": [{"x": 1}, {"x": {"y": ["\u0000"]}}]}', "y: "),
+        (rb'{"a\u0000": 1}', ""),
+        (rb'{"a": {"\u0000": 1}}', ""),
+    ],
+)
+def test_nul_is_refused_wherever_it_stands(raw: bytes, where: str) -> None:
+    with pytest.raises(BadRequest, match=f"^Bad Request: {where}must not have the character NUL"):
+        typed(decode_object(raw), dict)
+
+
+def test_a_deep_body_is_no_crash() -> None:
+    deep = decode_object(b'{"a":' * 900 + b'"\\u0000"' + b"}" * 900)
+    with pytest.raises(BadRequest, match="a: must not have"):
+        typed(deep, dict)
 
 
 def answer_of(server: Server, parts: Iterable[dict[str, Any]], wait: float = 0) -> int:

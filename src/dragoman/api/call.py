@@ -21,6 +21,7 @@ from dragoman.api.errors import (
 )
 from dragoman.api.routing import Route
 from dragoman.house import House
+from dragoman.semantics.plain import is_dict, is_list
 from dragoman.store import Origin, UnitOfWork
 from dragoman.store.engine import Work
 
@@ -156,11 +157,28 @@ class Call:
 
 
 def typed(body: object, shape: type[T]) -> T:
-    """A decoded body as a msgspec type. Raises `BadRequest` in the vendor's words."""
+    """A decoded body as a msgspec type. Raises `BadRequest` in the vendor's words, and for NUL in a
+    text, which PostgreSQL does not store."""
+    _without_nul(body)
     try:
         return msgspec.convert(body, shape)
     except msgspec.ValidationError as error:
         raise BadRequest(f"Bad Request: {_worded(str(error))}") from None
+
+
+def _without_nul(body: object) -> None:
+    """Raise `BadRequest` that names the key whose text has NUL."""
+    left = [("", body)]
+    while left:
+        key, value = left.pop()
+        if is_dict(value):
+            left += value.items()
+            left += [("", name) for name in value]
+        elif is_list(value):
+            left += [(key, part) for part in value]
+        elif isinstance(value, str) and "\0" in value:
+            where = f"{key}: " if key else ""
+            raise BadRequest(f"Bad Request: {where}must not have the character NUL")
 
 
 def uuid_of(text: str, name: str) -> str:

@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 
 from dragoman.api.errors import BadRequest
-from dragoman.models.schemas import Text
 from dragoman.semantics.plain import items
 
-Maybe = Text | None
-Texts = list[Text] | None
+Maybe = str | None
+Texts = list[str] | None
 
 
 class UpdateView(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
@@ -40,8 +39,8 @@ class UpdateTopic(msgspec.Struct, rename="camel", forbid_unknown_fields=True, om
 class CreateField(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """A new field: a measure with an aggregate type, else a dimension."""
 
-    view_name: Text
-    field_name: Text
+    view_name: str
+    field_name: str
     aggregate_type: Maybe = None
     ai_context: Maybe = None
     description: Maybe = None

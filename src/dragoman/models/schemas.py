@@ -8,18 +8,16 @@ import msgspec
 
 from dragoman.api.paging import PageInfo
 
-Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
-
 
 class AccessGrant(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """An access grant of a new model."""
 
-    name: Text
+    name: str
     access_boostable: bool
-    user_attribute: Text | None = None
-    allowed_values: list[Text] = []
+    user_attribute: str | None = None
+    allowed_values: list[str] = []
     ignored: bool = False
-    code_comments: dict[str, Text] = {}
+    code_comments: dict[str, str] = {}
 
 
 class CreateModel(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -27,7 +25,7 @@ class CreateModel(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
     connection_id: str
     model_kind: Literal["SCHEMA", "SHARED", "SHARED_EXTENSION", "BRANCH"] = "SCHEMA"
-    model_name: Text | None = None
+    model_name: str | None = None
     base_model_id: str | None = None
     access_grants: list[AccessGrant] = []
     allow_as_workbook_base: bool = False
@@ -103,7 +101,7 @@ class ModelUpdated(msgspec.Struct):
 class MergeBranch(msgspec.Struct, forbid_unknown_fields=True):
     """How a branch is merged."""
 
-    commit_message: Text = ""
+    commit_message: str = ""
     delete_branch: bool = False
     publish_drafts: bool = True
     force_override_git_settings: bool = False
@@ -124,7 +122,7 @@ class UpdateBranch(msgspec.Struct, forbid_unknown_fields=True):
     """`prefer`: whose value stands where both sides changed one."""
 
     prefer: Literal["branch", "shared"] | None = None
-    commit_message: Text = ""
+    commit_message: str = ""
 
 
 class Saved(msgspec.Struct):
@@ -162,8 +160,8 @@ class VersionList(msgspec.Struct):
 class RestoreVersion(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """`fileNames`: only these; none means all."""
 
-    commit_message: Text = ""
-    file_names: list[Text] = []
+    commit_message: str = ""
+    file_names: list[str] = []
 
 
 class ResetCache(msgspec.Struct, rename="camel", forbid_unknown_fields=True):

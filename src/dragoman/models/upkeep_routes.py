@@ -19,11 +19,10 @@ from dragoman.models.checking import Issue, Verdict
 from dragoman.models.parameters import BRANCH, branch_id, whole_number
 from dragoman.models.records import Model
 from dragoman.models.rules import RULES
-from dragoman.models.schemas import Text
 from dragoman.store import UnitOfWork
 
 TAG = "Models"
-Name = Annotated[Text, msgspec.Meta(min_length=1)]
+Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class ReplaceNames(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,10 +32,10 @@ class ReplaceNames(msgspec.Struct, forbid_unknown_fields=True):
     replacement: Name
     find_or_replace_type: Literal["FIELD", "TOPIC", "VIEW"]
     branch_id: str | None = None
-    folder_paths: list[Text] = []
+    folder_paths: list[str] = []
     include_personal_folders: bool = False
-    labels: Text | None = None
-    only_in_workbook_id: Text | None = None
+    labels: str | None = None
+    only_in_workbook_id: str | None = None
 
 
 class NamesReplaced(msgspec.Struct):
@@ -71,9 +70,9 @@ class Migrate(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Where to, and from which state of the source."""
 
     target_model_id: str
-    git_ref: Text | None = None
-    branch_name: Text | None = None
-    commit_message: Text = ""
+    git_ref: str | None = None
+    branch_name: str | None = None
+    commit_message: str = ""
     delete_views_and_topics_missing_from_source: bool = True
 
 

@@ -20,7 +20,7 @@ from dragoman.models.patterns import is_plain, matcher
 from dragoman.models.records import Model
 from dragoman.models.resolving import file_path
 from dragoman.models.routes import version_row
-from dragoman.models.schemas import Text, VersionRow
+from dragoman.models.schemas import VersionRow
 from dragoman.models.yaml_files import Mode, Reader, Shown
 from dragoman.semantics.files import BadPath, limits, parse_path
 from dragoman.store import UnitOfWork
@@ -42,11 +42,11 @@ class ModelYaml(msgspec.Struct, rename="camel", kw_only=True):
 class WriteYaml(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """A file to write; blank `yaml` takes it away."""
 
-    file_name: Annotated[Text, msgspec.Meta(min_length=1)]
-    yaml: Text
+    file_name: Annotated[str, msgspec.Meta(min_length=1)]
+    yaml: str
     branch_id: str | None = None
     mode: Mode = Mode.COMBINED
-    commit_message: Text = ""
+    commit_message: str = ""
     previous_checksum: str | None = None
     fetched_at_millis: float | None = None
     fully_resolved: bool = False
