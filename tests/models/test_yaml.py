@@ -127,10 +127,36 @@ def test_what_is_left_out_stays_unless_it_was_seen(yaml: Yaml) -> None:
     yaml.put(path, short, previousChecksum=whole["checksums"][path])
     own = read("o.view", yaml.file(path, mode="extension")).data
     assert own == {"dimensions": {"amount": {"ignored": True}}}
-    gone = yaml.get("orders.view", includeChecksums="true")
-    text = gone["files"][path].replace("table_name: orders\n", "")
-    yaml.put(path, text, previousChecksum=gone["checksums"][path])
-    assert "table_name: null" in yaml.file(path, mode="extension")
+
+
+def test_a_property_below_stays_when_it_is_left_out(yaml: Yaml) -> None:
+    """Null would say nothing, and be an error of its own."""
+    whole = yaml.get("orders.view", includeChecksums="true")
+    ((path, text),) = whole["files"].items()
+    short = text.replace("table_name: orders\n", "").replace("    sql: '\"amount\"'\n", "")
+    assert short != text
+    after = yaml.put(path, short, previousChecksum=whole["checksums"][path])
+    assert read(path, after["files"][path]).data == read(path, text).data
+    assert not yaml.get(mode="extension")["files"]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "sql: select 1 as id\n",
+        "# note\r\nlabel: X\r\ndimensions:\r\n  id:\r\n    label: Y\r\n",
+        "\ufeff# note\nlabel: X\ndimensions:\n  id:\n    label: Y\n",
+        "\ufefflabel: X\r\n",
+        "description: |+\n  a\n\n\n",
+    ],
+)
+def test_nothing_is_lost_by_way_of_the_combined_text(yaml: Yaml, own: str) -> None:
+    yaml.put("orders.view", own, mode="extension")
+    kept = yaml.file("orders.view", mode="extension")
+    seen = yaml.get("orders.view", includeChecksums="true")
+    ((path, text),) = seen["files"].items()
+    yaml.put(path, text, previousChecksum=seen["checksums"][path])
+    assert yaml.file(path, mode="extension") == kept
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ _WHOLE = ("joins",)
 def reduced(inherited: Definition, written: Definition, *, informed: bool) -> list[Edit]:
     """Edits that take out of a written map what the layers below say already.
 
-    `informed`: the writer has seen what is inherited, so that leaving something out means that it
-    shall be gone: a field gets `ignored: true`, another property null. Otherwise it is as before.
+    `informed`: the writer has seen what is inherited, so that leaving a field out means that it
+    shall be gone: it gets `ignored: true`. Otherwise it is as before, as another property that is
+    left out always is: a layer cannot say that there is none.
     """
     return list(_reduced(inherited, written, (), informed))
 
@@ -48,21 +49,24 @@ def _reduced(low: Definition, high: Definition, path: YamlPath, informed: bool) 
 
 def _says_nothing(path: YamlPath, value: Any) -> bool:
     """`id:` alone, in a map of fields, names a column that is there."""
-    return value is None and bool(path) and path[-1] in SECTIONS
+    return value is None and _has_fields(path)
+
+
+def _has_fields(path: YamlPath) -> bool:
+    """Whether it is a map of fields: of a view, or of a view in a topic. A measure's `filters` are
+    none."""
+    return bool(path) and path[-1] in SECTIONS and (len(path) == 1 or path[0] == "views")
 
 
 def _left_out(low: Definition, high: Definition, path: YamlPath) -> Iterator[Edit]:
-    fields = bool(path) and path[-1] in SECTIONS
     for key in low:
+        inner = (*path, key)
         if key in high:
             continue
-        inner = (*path, key)
-        if fields:
+        if _has_fields(path):
             yield Edit(inner, {"ignored": True})
-        elif not path and key in SECTIONS:
+        elif _has_fields(inner):
             yield Edit(inner, {name: {"ignored": True} for name in mapping(low[key])})
-        else:
-            yield Edit(inner, None)
 
 
 def reduced_joins(inherited: list[Any], written: list[Any], *, informed: bool) -> list[Any]:

@@ -220,7 +220,7 @@ def _is_empty(path: FilePath, text: str) -> bool:
     """Whether nothing is left: no property, and no comment but the head of a view."""
     if read(path, text).data:
         return False
-    return without_reference(text).strip() in ("", "{}")
+    return without_reference(text).removeprefix("\ufeff").strip() in ("", "{}")
 
 
 def _headed(model: ComposedModel, target: Target, text: str) -> str:

@@ -10,7 +10,8 @@ from dragoman.semantics.files.reading import view_reference
 
 _NOT_A_WORD = re.compile(r"[^A-Za-z0-9_]+")
 _HEAD = "# Reference this view as "
-_HEAD_LINE = re.compile(r"^#[ \t]*Reference this view as[^\n]*\n", re.MULTILINE)
+_HEAD_LINE = re.compile(r"^(\ufeff?)#[ \t]*Reference this view as[^\n]*\n", re.MULTILINE)
+_BOM = "\ufeff"
 
 
 def _nothing(_: str) -> bool:
@@ -35,14 +36,16 @@ def view_name(path: FilePath, text: str, knows: Callable[[str], bool] = _nothing
 
 
 def with_reference(text: str, name: str) -> str:
-    """The text of a view file with the head that says its name."""
+    """The text of a view file with the head that says its name, behind a byte order mark and with
+    the line end of the others."""
     if view_reference(text) == name:
         return text
-    if view_reference(text) is not None:
-        return _HEAD_LINE.sub(f"{_HEAD}{name}\n", text, count=1)
-    return f"{_HEAD}{name}\n{text}"
+    bare = without_reference(text)
+    end = "\r\n" if "\r\n" in bare and bare.count("\n") == bare.count("\r\n") else "\n"
+    mark = _BOM if bare.startswith(_BOM) else ""
+    return f"{mark}{_HEAD}{name}{end}{bare.removeprefix(mark)}"
 
 
 def without_reference(text: str) -> str:
     """The text without that head."""
-    return text if view_reference(text) is None else _HEAD_LINE.sub("", text, count=1)
+    return text if view_reference(text) is None else _HEAD_LINE.sub(r"\1", text, count=1)

@@ -22,7 +22,7 @@ _QUOTES = (
     "a quote, {, [, *, &, !, %, @ or `, or has `: ` or ` #` inside, goes into quotes as a whole."
 )
 _FIELDS = ("dimensions", "measures", "filters")
-_REFERENCE = re.compile(r"^#[ \t]*Reference this view as[ \t]+(\S+)[ \t]*\r?$", re.MULTILINE)
+_REFERENCE = re.compile(r"^\ufeff?#[ \t]*Reference this view as[ \t]+(\S+)[ \t]*\r?$", re.MULTILINE)
 _FEATURE = re.compile(r"^#[ \t]*!(enable|disable)_feature\((\w+)\)", re.MULTILINE)
 _BEFORE_DATA = re.compile(r"\A\ufeff?(?:[ \t]*(?:#[^\n]*|---[ \t]*)?(?:\n|\Z))*")
 

@@ -43,7 +43,8 @@ def write(data: Any, kind: FileKind | None = None) -> str:
         allow_unicode=True,
         width=1_000_000,
     )
-    return text
+    # What the library ends a document with whose text keeps its last line ends.
+    return text.removesuffix("...\n")
 
 
 def ordered(data: Mapping[str, Any]) -> dict[str, Any]:
