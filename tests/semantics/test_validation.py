@@ -111,6 +111,21 @@ def test_a_good_model_is_right() -> None:
             2,
             53,
         ),
+        (
+            "query: {fields: [orders.id], filters: {orders.id: {is: 1, cancel_query_filter: true}}}\n",
+            "misplaced_key",
+            "does nothing here",
+            1,
+            1 + len("query: {fields: [orders.id], filters: {orders.id: {is: 1, "),
+        ),
+        (
+            "measures:\n  m: {aggregate_type: count, filters:"
+            " {city: {or: [{is: x, cancel_query_filter: true}]}}}\n",
+            "bad_definition",
+            "whole filter",
+            2,
+            52,
+        ),
         ("measures:\n  id: {aggregate_type: count}\n", "duplicate_field", "Duplicate field", 2, 3),
         ("required_access_grants: [staf]\n", "unknown_grant", "No access grant staf", 1, 1),
         ("extends: [user]\n", "unknown_view", "No view user", 1, 11),
@@ -286,6 +301,11 @@ def test_a_view_without_a_key_that_a_join_repeats() -> None:
         ("always_where_sql: ${order_items.id} = 3\n", "no_join_path", "to order_items"),
         ("always_where_sql: a = = 3\n", "bad_sql", "does not parse"),
         ("always_where_filters: {users.city: {before: 2024-01-01}}\n", "wrong_operator", "moments"),
+        (
+            "always_where_filters: {users.city: {is: x, cancel_query_filter: true}}\n",
+            "misplaced_key",
+            "filters of measures",
+        ),
         ("cache_policy: fast\n", "unknown_policy", "No cache policy fast"),
         ("required_access_grants: [x]\n", "unknown_grant", "No access grant x"),
         ("views: {users: {dimensions: {a: {sql: '${nope}'}}}}\n", "unknown_field", "No field nope"),

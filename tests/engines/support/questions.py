@@ -207,6 +207,7 @@ _KINDS: dict[str, list[dict[str, Any]]] = {
         asked(
             "orders.status", filters={"orders.total": {**NUMBERS, "kind": "EQUALS", "values": [0]}}
         ),
+        asked("orders.id", filters={"orders.fee": {**NUMBERS, "is_inclusive": True}}),
     ],
     "pivots": [
         asked(

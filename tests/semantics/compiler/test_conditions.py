@@ -94,6 +94,17 @@ def test_texts(database: Any, filters: dict[str, Any], found: list[int]) -> None
         ({"kind": "LESS_THAN", "values": ["0"]}, [6]),
         # The lower bound is in, the upper is not.
         ({"kind": "BETWEEN", "values": [1.5, 10]}, [1, 2]),
+        ({"kind": "BETWEEN", "values": [1.5, 10], "is_inclusive": False}, [1, 2]),
+        ({"kind": "BETWEEN", "values": [1.5, 10], "is_inclusive": True}, [1, 2, 5]),
+        (
+            {
+                "kind": "BETWEEN",
+                "values": [1.5, 10],
+                "is_inclusive": True,
+                "is_negative": True,
+            },
+            [3, 4, 6],
+        ),
     ],
 )
 def test_numbers(database: Any, filter_: dict[str, Any], found: list[int]) -> None:

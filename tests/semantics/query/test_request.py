@@ -159,6 +159,7 @@ def test_parts_of_dates(kind: str, value: object, number: int) -> None:
         {"type": "date", "kind": "BETWEEN", "left_side": "2024"},
         {"type": "date", "kind": "IS_AT_HOUR_OF_DAY", "left_side": "24"},
         {"type": "date", "kind": "IS_AT_HOUR_OF_DAY"},
+        {"type": "date", "kind": "BEFORE", "right_side": "2024", "is_inclusive": True},
         {"type": "null", "is_negative": "yes"},
         {"type": "composite", "conjunction": "XOR", "filters": []},
         {"type": "query", "query_id": "gone"},
@@ -167,6 +168,34 @@ def test_parts_of_dates(kind: str, value: object, number: int) -> None:
 )
 def test_bad_filters(body: dict[str, Any]) -> None:
     with pytest.raises(BadQuery):
+        read_filter("f", body)
+
+
+@pytest.mark.parametrize("offset", [None, "", "0", "0 days"])
+def test_no_offset_moves_nothing(offset: str | None) -> None:
+    body = {"type": "date", "kind": "BEFORE", "right_side": "2024", "is_inclusive": False}
+    found = read_filter("f", {**body, "offset_interval_string": offset})
+    assert found == DateFilter(kind=DateKind.BEFORE, right="2024")
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"type": "null", "cancel_query_filter": True}, "cancel_query_filter: .* measure"),
+        ({"type": "date", "kind": "QUERY_OFFSET"}, "QUERY_OFFSET: .*date_offset_from_query"),
+        (
+            {
+                "type": "date",
+                "kind": "TIME_FOR_UNIT_DURATION",
+                "left_side": "2024",
+                "offset_interval_string": "56 days",
+            },
+            "offset_interval_string: .* not moved",
+        ),
+    ],
+)
+def test_what_means_nothing_in_a_question_is_an_error(body: dict[str, Any], named: str) -> None:
+    with pytest.raises(BadQuery, match=named):
         read_filter("f", body)
 
 

@@ -193,7 +193,7 @@ class Conditions:
             case NumberKind.GREATER_THAN:
                 return f"{on.raw} {'>=' if given.inclusive else '>'} {literals[0]}"
             case NumberKind.BETWEEN:
-                upper = "<=" if given.closed else "<"
+                upper = "<=" if given.inclusive else "<"
                 return f"({on.raw} >= {literals[0]} AND {on.raw} {upper} {literals[1]})"
 
     # truth

@@ -104,7 +104,7 @@ def _condition(given: Condition, of: DataType) -> Filter:
     if operator is Operator.BETWEEN:
         found = tuple(_decimal(value) for value in values)
         return NumberFilter(
-            kind=NumberKind.BETWEEN, values=found, closed=True, negative=given.negated
+            kind=NumberKind.BETWEEN, values=found, inclusive=True, negative=given.negated
         )
     if operator in _TEXTS:
         return TextFilter(

@@ -163,6 +163,11 @@ def _combined(key: str, value: object) -> list[FilterExpression]:
         raise BadDefinition((key,), f"`{key}` takes a list of filters", "Write `- is: value`.")
     made: list[FilterExpression] = []
     for at, one in enumerate(value):
+        if is_map(one) and one.get("cancel_query_filter") is True:
+            fix = f"Write it beside `{key}`."
+            raise BadDefinition(
+                (key, at), "`cancel_query_filter` is of the whole filter on a field", fix
+            )
         try:
             inner = filter_expression(one)
         except BadDefinition as bad:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -32,7 +33,7 @@ class TextKind(StrEnum):
 
 
 class NumberKind(StrEnum):
-    """How numbers are compared. BETWEEN has its lower bound and not its upper one."""
+    """How numbers are compared. BETWEEN has its lower bound, and its upper one if inclusive."""
 
     EQUALS = "EQUALS"
     LESS_THAN = "LESS_THAN"
@@ -64,7 +65,6 @@ class Filter:
     included (docs/decisions/0013)."""
 
     negative: bool = False
-    cancel_query_filter: bool = False
     ignore_if_unjoinable: bool = False
 
 
@@ -79,12 +79,11 @@ class TextFilter(Filter):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberFilter(Filter):
-    """`closed`: BETWEEN has its upper bound too (the form of model files)."""
+    """`inclusive`: the bound counts too; of BETWEEN, whose lower bound always does, the upper."""
 
     kind: NumberKind
     values: tuple[Decimal, ...] = ()
     inclusive: bool = False
-    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +152,8 @@ _KEYS: dict[str, set[str]] = {
 }
 MAX_DEPTH = 20
 MAX_VALUES = 20_000
+# The contract's filters are those of measures too; a question's own have nothing to go by there.
+_OF_MEASURES = "it is for the filters of a measure, in the model"
 
 
 def read_filter(
@@ -173,9 +174,10 @@ def read_filter(
     for name in body:
         if name not in _KEYS[kind] and name not in _COMMON:
             raise BadQuery(f"{key}.{name[:60]}", f"a filter of type {kind} has no such key")
+    if _flag(key, body, "cancel_query_filter"):
+        raise BadQuery(f"{key}.cancel_query_filter", _OF_MEASURES)
     common = {
         "negative": _flag(key, body, "is_negative"),
-        "cancel_query_filter": _flag(key, body, "cancel_query_filter"),
         "ignore_if_unjoinable": _flag(key, body, "ignore_if_unjoinable"),
     }
     return _READERS[kind](key, body, common, _Context(queries or {}, depth))
@@ -229,6 +231,15 @@ def _number(key: str, body: Mapping[str, Any], common: Common, _: _Context) -> N
 
 
 def _date(key: str, body: Mapping[str, Any], common: Common, _: _Context) -> DateFilter:
+    if body.get("kind") == "QUERY_OFFSET":
+        raise BadQuery(f"{key}.kind", f"QUERY_OFFSET: {_OF_MEASURES} (date_offset_from_query)")
+    if _flag(key, body, "is_inclusive"):
+        raise BadQuery(f"{key}.is_inclusive", "a time ends before its right side, always")
+    if not _NO_OFFSET.fullmatch(str(body.get("offset_interval_string") or "")):
+        raise BadQuery(
+            f"{key}.offset_interval_string",
+            "a filter of a question is not moved: write the time itself in left_side",
+        )
     kind = _kind(key, body, DateKind, _DATE_ALIASES)
     values = _values(key, body) if body.get("values") is not None else []
     sides = [body.get("left_side"), body.get("right_side")]
@@ -250,6 +261,7 @@ def _date(key: str, body: Mapping[str, Any], common: Common, _: _Context) -> Dat
     return DateFilter(kind=kind, left=left, right=right, fiscal=fiscal, **common)
 
 
+_NO_OFFSET = re.compile(r"\s*(0+\s*\w*\s*)?")
 _TWO_SIDED = (DateKind.BEFORE, DateKind.BETWEEN, DateKind.TIME_FOR_INTERVAL_DURATION)
 
 

@@ -50,9 +50,11 @@ def check(
     path: YamlPath,
     field: str | None = None,
 ) -> None:
-    """A map of fields to operators; a bare name is of `view`."""
+    """A map of fields to operators; a bare name is of `view`. `field`: the measure that has it."""
     for one in said:
         at = (*path, str(one.field))
+        if field is None:
+            check_flags(one, context, place, at)
         wrong = context.lookup.wrong(one.field, view)
         if wrong is not None:
             context.report.add(place, at, *wrong, field=field)
@@ -61,6 +63,14 @@ def check(
         bare = one.field.bracket is None
         if bare and isinstance(target, Dimension) and one.expression is not None:
             _suits(one.expression, target.type, field or target.name, context, place, at)
+
+
+def check_flags(said: FieldFilter, context: Context, place: Place, path: YamlPath) -> None:
+    """What only the filters of measures have."""
+    if said.cancel_query_filter:
+        message = "`cancel_query_filter` is for the filters of measures; it does nothing here"
+        at = (*path, "cancel_query_filter")
+        context.report.warn(place, at, "misplaced_key", message, "Leave it out.")
 
 
 def _suits(

@@ -14,7 +14,7 @@ from dragoman.semantics.model.references import field_ref, is_name
 from dragoman.semantics.model.views import QuerySource, QuerySpec, SqlSource, View
 from dragoman.semantics.plain import is_map, mapping, text
 from dragoman.semantics.problems import YamlPath
-from dragoman.semantics.validation import fields, grants
+from dragoman.semantics.validation import fields, filters, grants
 from dragoman.semantics.validation.circles import circles
 from dragoman.semantics.validation.context import Context
 from dragoman.semantics.validation.report import Place
@@ -195,6 +195,7 @@ def _query(view: View, query: QuerySpec, context: Context, place: Place) -> None
 def _query_filters(query: QuerySpec, base: str, context: Context, place: Place) -> None:
     for one in query.filters:
         path = ("query", "filters", str(one.field))
+        filters.check_flags(one, context, place, path)
         if (wrong := context.lookup.wrong(one.field, base)) is not None:
             context.report.add(place, path, *wrong)
         elif one.bind is not None and (wrong := context.lookup.wrong(one.bind, base)) is not None:
