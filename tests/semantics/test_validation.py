@@ -112,7 +112,8 @@ def test_a_good_model_is_right() -> None:
             53,
         ),
         (
-            "query: {fields: [orders.id], filters: {orders.id: {is: 1, cancel_query_filter: true}}}\n",
+            "query: {fields: [orders.id], filters: {orders.id:"
+            " {is: 1, cancel_query_filter: true}}}\n",
             "misplaced_key",
             "does nothing here",
             1,
