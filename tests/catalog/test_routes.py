@@ -53,6 +53,7 @@ def test_browsing_by_name_and_schema(shop: Shop) -> None:
     assert names(name="e%d") == []
     assert names(schema="public") == ["orders", "users"]
     assert names(schema="public", name="user") == ["users"]
+    rest = {"default": None, "comment": None, "tags": []}
     [users] = get(shop.server.root, path, name="users", columns=True)["records"]
     assert users == {
         "catalog": shop.database,
@@ -63,10 +64,10 @@ def test_browsing_by_name_and_schema(shop: Shop) -> None:
         "view": "users",
         "offloaded": False,
         "columnCount": 3,
+        "tags": [],
         "columns": [
-            {"name": "id", "type": "bigint", "nullable": False, "default": None, "comment": None},
-            {"name": "name", "type": "text", "nullable": True, "default": None, "comment": None},
-            {"name": "email", "type": "text", "nullable": True, "default": None, "comment": None},
+            {"name": name, "type": kind, "nullable": kind == "text", **rest}
+            for name, kind in (("id", "bigint"), ("name", "text"), ("email", "text"))
         ],
         "primaryKey": ["id"],
         "foreignKeys": [],

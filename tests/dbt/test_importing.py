@@ -209,6 +209,8 @@ def test_columns_in_expressions(sql: str, made: str) -> None:
         ({"tags": ["x"]}, {}, {"tags": ["y"]}, {}, {"tags": ["x", "y"]}),
         ({"tags": ["x", "y"]}, {"tags": ["y"]}, {"tags": ["z"]}, {}, {"tags": ["x", "z"]}),
         ({"tags": ["y"]}, {"tags": ["y"]}, {}, {}, {}),
+        ({}, {}, {"tags": ["y"]}, {"tags": ["PII"]}, {"tags": ["PII", "y"]}),
+        ({}, {}, {"tags": ["y"]}, {"tags": ["y", "PII"]}, {}),
         ({"dimensions": {"a": {"label": "A"}}}, {}, {"dimensions": {"a": {"description": "d"}}}, {},
          {"dimensions": {"a": {"label": "A", "description": "d"}}}),
         ({"dimensions": {"a": {"sql": "d"}}}, {"dimensions": {"a": {"sql": "d"}}}, {}, {}, {}),

@@ -25,7 +25,7 @@ from dragoman.dialects.isolation import session as session_module
 from dragoman.dialects.names import compile_patterns
 from dragoman.egress import EgressPolicy
 from dragoman.secret import SecretStr
-from tests.dialects.unruly import DIALECT, ROWS
+from tests.dialects.unruly import DIALECT, OBJECT, ROWS
 from tests.engines.conformance import until
 from tests.support.patience import SLOW_MACHINE
 from tests.support.servers import serving
@@ -115,6 +115,12 @@ def test_the_catalog_comes_as_it_is(session: WorkerSession) -> None:
     half = session.catalog()
     next(half)
     assert run(session, "all").num_rows == 3 * ROWS
+
+
+def test_semantic_objects_and_what_is_said_of_a_catalog_come_too(session: WorkerSession) -> None:
+    list(session.catalog())
+    assert session.notices == ["no keys"]
+    assert session.semantic_objects() == [OBJECT]
 
 
 def test_a_failure_comes_as_it_is(session: WorkerSession) -> None:

@@ -15,12 +15,32 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from dragoman.dialects.base import Declaration, Dialect, Driver, SessionOptions, Target
-from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, Table, TableKind
+from dragoman.dialects.catalog import (
+    EVERYTHING,
+    CatalogFilter,
+    Column,
+    ForeignKey,
+    Table,
+    TableKind,
+)
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Network
+from dragoman.dialects.semantic_objects import (
+    ObjectKind,
+    SemanticField,
+    SemanticJoin,
+    SemanticObject,
+    SemanticTable,
+)
 from dragoman.dialects.streaming import Attempt, StreamingSession
 
 ROWS = 1000
+OBJECT = SemanticObject(
+    *(ObjectKind.SEMANTIC_VIEW, "c", "s", "ü", None),
+    [SemanticTable("t", ("id",), None, ("a", "b"))],
+    metrics=[SemanticField("t", "n", "SUM(x)", synonyms=("m",))],
+    joins=[SemanticJoin("t", ("a",), "u", ("b",))],
+)
 
 
 def segfault() -> None:
@@ -129,7 +149,11 @@ class UnrulySession(StreamingSession):
             if word == "fail":
                 raise DatabaseFailure(Stage.QUERY, Cause.OTHER, "division by zero")
 
+    def semantic_objects(self, wanted: CatalogFilter = EVERYTHING) -> list[SemanticObject]:
+        return [OBJECT]
+
     def _tables(self, wanted: CatalogFilter, attempt: Attempt) -> Iterator[Table]:
+        self.notices.append("no keys")
         for number in range(250):
             schema = f"s{number % 2}"
             if wanted.wants(schema):

@@ -274,13 +274,13 @@ def test_stub_the_environment_has_no_say(subject: Subject, monkeypatch: pytest.M
         assert rows(session, "SELECT 1 AS a") == [{"a": 1}]
 
 
-def test_stub_the_catalog_by_one_statement(
+def test_stub_the_catalog_by_one_statement_and_the_tags_by_another(
     subject: Subject, databricks_stub_server: DatabricksStub
 ) -> None:
     with subject.session() as session:
         (databricks_stub_server.home / "said").write_text("")
         found = {table.name: table for table in session.catalog()}
-        assert databricks_stub_server.said().count('{"statement"') == 1
+        assert databricks_stub_server.said().count('{"statement"') == 2
         only = [t.name for t in session.catalog(CatalogFilter.of({"includeSchemas": "oth*"}))]
         away = [t.schema for t in session.catalog(CatalogFilter.of({"offloadedSchemas": "other"}))]
     assert list(found) == ["it's", "customers", "names", "orders", "victim"]
@@ -296,8 +296,26 @@ def test_stub_the_catalog_by_one_statement(
         ForeignKey("fk", ["customer"], "shop", "customers", ["id"])
     ]
     assert found["names"].kind is TableKind.VIEW
+    assert (customers.tags, customers.column_tags) == (
+        ["gold", "team:sales"],
+        {"name": ["pii:name"]},
+    )
+    assert (found["orders"].tags, found["it's"].tags) == ([], ["team:else"])
     assert only == ["it's"]
     assert set(away) == {"shop"}
+
+
+def test_stub_tags_that_an_older_runtime_has_not_are_a_notice(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = catalog.tags
+    monkeypatch.setattr(catalog, "tags", lambda *of: real(*of).replace("table_tags", "no_tags"))
+    with subject.session() as session:
+        found = list(session.catalog())
+        assert [table.tags for table in found] == [[]] * 5
+        [notice] = session.notices
+    assert notice.startswith("Tags could not be read: ")
+    assert "TABLE_OR_VIEW_NOT_FOUND" in notice or "no_tags" in notice
 
 
 def test_patterns_keep_backslashes_quotes_and_what_looks_like_a_variable() -> None:

@@ -31,7 +31,8 @@ from tests.support.servers import refusing, saying, serving
 pytest.importorskip("google.cloud.bigquery", reason="the BigQuery library is not installed")
 TABLES = (
     "CREATE TABLE shop.orders (id INT64 NOT NULL OPTIONS(description='the id'), total NUMERIC,"
-    " PRIMARY KEY (id) NOT ENFORCED) OPTIONS(description='what was \"sold\"')",
+    " PRIMARY KEY (id) NOT ENFORCED) OPTIONS(description='what was \"sold\"',"
+    " labels=[('team', 'sales'), ('gold', '')])",
     "CREATE VIEW shop.big_orders AS SELECT id FROM shop.orders WHERE total > 100",
     "CREATE SCHEMA archive",
     "CREATE TABLE archive.old (a INT64)",
@@ -289,6 +290,8 @@ def test_the_catalog(emulator: BigQuery) -> None:
     orders = found["shop", "orders"]
     assert (orders.catalog, orders.kind) == (PROJECT, TableKind.TABLE)
     assert orders.comment == 'what was "sold"'
+    assert orders.tags == ["gold", "team:sales"]
+    assert found["archive", "old"].tags == []
     assert [(c.name, c.type, c.nullable, c.comment) for c in orders.columns] == [
         ("id", "INT64", False, "the id"),
         ("total", "NUMERIC", True, None),

@@ -29,7 +29,7 @@ from dragoman.dialects.network import TlsPolicy
 from dragoman.dialects.user_grants import ACCESS_TOKEN
 from dragoman.secret import SecretStr
 from tests.engines.conformance import rows, until
-from tests.engines.support.snowflake import ACCOUNT_HOST, STAGE_HOST, Snowflake
+from tests.engines.support.snowflake import ACCOUNT_HOST, STAGE_HOST, TAGS, Snowflake
 from tests.support.patience import SLOW_MACHINE
 from tests.support.servers import refusing, saying, serving
 
@@ -297,6 +297,21 @@ def test_the_catalog_with_keys_from_the_stub(front: Snowflake) -> None:
     assert orders.foreign_keys == [
         ForeignKey("FK_CUSTOMER", ["CUSTOMER_ID"], "PUBLIC", "CUSTOMERS", ["ID"])
     ]
+
+
+def test_tags_from_the_stub_and_none_where_the_role_may_not_see_them(front: Snowflake) -> None:
+    with front.session() as session:
+        found = {table.name: table for table in session.catalog()}
+        assert session.notices == []
+    assert found["ORDERS"].tags == ["COST_CENTER:finance"]
+    front.change(tags=None)
+    try:
+        with front.session() as session:
+            assert [table.tags for table in session.catalog()] == [[]] * 4
+            [notice] = session.notices
+    finally:
+        front.change(tags=TAGS)
+    assert "SNOWFLAKE.GOVERNANCE_VIEWER" in notice
 
 
 def test_the_catalog_is_filtered_by_the_server(front: Snowflake) -> None:

@@ -19,7 +19,10 @@ TABLE_REMOVED: Final = "table_removed"
 COLUMN_ADDED: Final = "column_added"
 COLUMN_REMOVED: Final = "column_removed"
 COLUMN_RETYPED: Final = "column_retyped"
-KINDS: Final = (TABLE_ADDED, TABLE_REMOVED, COLUMN_ADDED, COLUMN_REMOVED, COLUMN_RETYPED)
+TAGS_CHANGED: Final = "tags_changed"
+KINDS: Final = (
+    *(TABLE_ADDED, TABLE_REMOVED, COLUMN_ADDED, COLUMN_REMOVED, COLUMN_RETYPED, TAGS_CHANGED),
+)
 COLUMNS: Final = (
     *("at", "change", "catalog", "schema", "table", "view", "column", "before", "after", "broken"),
 )
@@ -27,7 +30,8 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`before` and `after` are types of columns. `field`: what the model called the column."""
+    """`before` and `after` are types of columns, or tags of a column or table, with commas.
+    `field`: what the model called the column."""
 
     change: str
     table: Identity
@@ -64,8 +68,10 @@ class Change:
 
 
 def changes(old: Table, new: Table, was: Target) -> Iterator[Change]:
-    """What changed in the columns of a table that is still there; `was` is how others saw it."""
+    """What changed in a table that is still there; `was` is how others saw it."""
     who = (new.catalog, new.schema, new.name)
+    if old.tags != new.tags:
+        yield Change(TAGS_CHANGED, who, None, _words(old.tags), _words(new.tags))
     before = {column.name: column.type for column in old.columns}
     after = {column.name: column.type for column in new.columns}
     for name, kind in before.items():
@@ -76,3 +82,9 @@ def changes(old: Table, new: Table, was: Target) -> Iterator[Change]:
     for name, kind in after.items():
         if name not in before:
             yield Change(COLUMN_ADDED, who, name, after=kind)
+        elif (tags := new.column_tags.get(name)) != (had := old.column_tags.get(name)):
+            yield Change(TAGS_CHANGED, who, name, _words(had), _words(tags))
+
+
+def _words(tags: Sequence[str] | None) -> str | None:
+    return ", ".join(tags) if tags else None

@@ -135,6 +135,7 @@ def _read(
     """Hand every table of the database to the comparison; returns what the session noticed, and
     the semantic objects of the database where the connection asks for them."""
     with _session(context, destination) as session:
+        before = len(session.notices)
         total = sum(scope.asked.wants(name) for name in session.schemas())
         done, place = 0, None
         context.progress(READING, 0, total)
@@ -146,7 +147,10 @@ def _read(
         context.progress(READING, total, total)
         asked = destination.settings.get("enableDbSemanticLayerIntegration")
         found = session.semantic_objects(scope.asked) if asked and not scope.partial else []
-        return list(session.notices), found
+        notices = list(session.notices)
+        # What was said of the catalog is not for the questions that the session is used for next.
+        del session.notices[before:]
+        return notices, found
 
 
 @contextmanager

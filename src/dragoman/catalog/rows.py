@@ -15,16 +15,22 @@ from dragoman.semantics.inference.names import Identity
 _COLUMN: Final = attrgetter("name", "type", "nullable", "default", "comment")
 _KEY: Final = attrgetter("name", "columns", "schema", "table", "referenced_columns", "catalog")
 _ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final = msgspec.json.Decoder(
-    tuple[
-        str | None,
-        str | None,
-        list[str],
-        list[list[str]],
-        list[tuple[str, list[str], str, str, list[str], str | None]],
-        list[tuple[str, str, bool, str | None, str | None]],
-    ]
-)
+
+
+class _Content(msgspec.Struct, array_like=True):
+    """What `content` writes. Tags stand at the end, and only where there are any."""
+
+    comment: str | None
+    schema_comment: str | None
+    primary_key: list[str]
+    unique_keys: list[list[str]]
+    foreign_keys: list[tuple[str, list[str], str, str, list[str], str | None]]
+    columns: list[tuple[str, str, bool, str | None, str | None]]
+    tags: list[str] = []
+    column_tags: dict[str, list[str]] = {}
+
+
+_DECODER: Final = msgspec.json.Decoder(_Content)
 
 
 def identity(table: Table) -> Identity:
@@ -33,17 +39,17 @@ def identity(table: Table) -> Identity:
 
 
 def content(table: Table) -> bytes:
-    """The table's columns, keys and comments as JSON."""
-    return _ENCODER.encode(
-        (
-            table.comment,
-            table.schema_comment,
-            table.primary_key,
-            table.unique_keys,
-            list(map(_KEY, table.foreign_keys)),
-            list(map(_COLUMN, table.columns)),
-        )
+    """The table's columns, keys, comments and tags as JSON."""
+    said = (
+        table.comment,
+        table.schema_comment,
+        table.primary_key,
+        table.unique_keys,
+        list(map(_KEY, table.foreign_keys)),
+        list(map(_COLUMN, table.columns)),
     )
+    tagged = table.tags or table.column_tags
+    return _ENCODER.encode((*said, table.tags, table.column_tags) if tagged else said)
 
 
 def digest(table: Table, encoded: bytes) -> bytes:
@@ -55,27 +61,30 @@ def digest(table: Table, encoded: bytes) -> bytes:
 
 def table_of(who: Identity, kind: str, encoded: str) -> Table:
     """The table of a row. Positions count from 1 without gaps."""
-    comment, schema_comment, key, unique, foreign, columns = _DECODER.decode(encoded)
-    places = {name: place for place, name in enumerate(key, 1)}
+    found = _DECODER.decode(encoded)
+    places = {name: place for place, name in enumerate(found.primary_key, 1)}
     return Table(
         *who,
         TableKind(kind),
-        comment,
+        found.comment,
         [
             Column(name, position, of, nullable, default, said, places.get(name))
-            for position, (name, of, nullable, default, said) in enumerate(columns, 1)
+            for position, (name, of, nullable, default, said) in enumerate(found.columns, 1)
         ],
-        key,
-        [ForeignKey(*each) for each in foreign],
+        found.primary_key,
+        [ForeignKey(*each) for each in found.foreign_keys],
         None,
-        schema_comment,
-        unique,
+        found.schema_comment,
+        found.unique_keys,
+        found.tags,
+        found.column_tags,
     )
 
 
 def shown(table: Table) -> dict[str, Any]:
-    """The columns and keys of a table as the API shows them."""
+    """The columns, keys and tags of a table as the API shows them."""
     return {
+        "tags": table.tags,
         "columns": [
             {
                 "name": column.name,
@@ -83,6 +92,7 @@ def shown(table: Table) -> dict[str, Any]:
                 "nullable": column.nullable,
                 "default": column.default,
                 "comment": column.comment,
+                "tags": table.column_tags.get(column.name, []),
             }
             for column in table.columns
         ],

@@ -153,6 +153,8 @@ def _property(key: str, current: Any, last: Any, new: Any, inherited: Any) -> An
 def _tags(current: Any, last: Any, new: Any, inherited: Any) -> Any:
     """Tags of people stay; those that the project has no more go."""
     sides = [items(None if each is _ABSENT else each) for each in (current, last, new)]
+    if current is _ABSENT:
+        sides[0] = items(inherited)  # a list stands in the place of the one below it
     gone = set(sides[1]) - set(sides[2])
     added = [tag for tag in sides[2] if tag not in sides[1] or tag in sides[0]]
     kept = [tag for tag in sides[0] if tag not in gone]

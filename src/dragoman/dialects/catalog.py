@@ -64,6 +64,8 @@ class Table:
     `catalog`: None where the database has none above its schemas (MySQL).
     `estimated_rows`: the database's own estimate; None where it has none.
     `unique_keys`: columns of the other unique constraints, where the reader can tell them.
+    `tags`, `column_tags` (by column): what the database's administrators called it, `name:value`
+    or the bare name (see `tags`).
     """
 
     catalog: str | None
@@ -77,6 +79,8 @@ class Table:
     estimated_rows: int | None
     schema_comment: str | None = None
     unique_keys: list[list[str]] = field(default_factory=list[list[str]])
+    tags: list[str] = field(default_factory=list[str])
+    column_tags: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
 
 _NO_NAMES = SchemaFilter(())

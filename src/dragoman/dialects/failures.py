@@ -56,6 +56,19 @@ class Cause(StrEnum):
     OTHER = "other"
 
 
+# What was asked for is not there, or not for this user: other statements of the session go on.
+_OF_THE_OBJECT: Final = frozenset(
+    {
+        Cause.DATABASE_NOT_FOUND,
+        Cause.SCHEMA_NOT_FOUND,
+        Cause.PERMISSION_DENIED,
+        Cause.SYNTAX_ERROR,
+        Cause.OBJECT_NOT_FOUND,
+        Cause.OTHER,
+    }
+)
+
+
 class DatabaseFailure(Exception):
     """One failed step. `message` and `fix` are for a person and hold no secret.
 
@@ -77,6 +90,11 @@ class DatabaseFailure(Exception):
         self.message: Final = message
         self.fix: Final = fix
         self.code: Final = code
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the database answered and would not: no time-out, no cancel, no lost session."""
+        return self.stage is Stage.QUERY and self.cause in _OF_THE_OBJECT
 
     def __str__(self) -> str:
         return self.message

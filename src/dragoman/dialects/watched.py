@@ -18,6 +18,7 @@ from dragoman.dialects.base import Rows, Session, SessionOptions
 from dragoman.dialects.catalog import EVERYTHING, CatalogFilter, Table
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.limits import StatementClock
+from dragoman.dialects.semantic_objects import SemanticObject
 
 # The adapters' own graces are shorter.
 GRACE_SECONDS: Final = 10.0
@@ -69,6 +70,10 @@ class WatchedSession(Session):
         # A generator can be given up; other iterators hold nothing of the database's.
         close = getattr(tables, "close", _nothing)
         return _Given(self, number, _chunks(tables), close).flat()
+
+    def semantic_objects(self, wanted: CatalogFilter = EVERYTHING) -> list[SemanticObject]:
+        """See `Session.semantic_objects`."""
+        return self._call(lambda: self._session.semantic_objects(wanted))
 
     def cancel(self) -> None:
         """See `Session.cancel`."""

@@ -64,6 +64,14 @@ CREATE VIEW info.key_column_usage AS SELECT * FROM (VALUES
   ('shop', 'fk', 'main', 'shop', 'orders', 'customer', 1, 1)) AS k(constraint_schema,
   constraint_name, table_catalog, table_schema, table_name, column_name, ordinal_position,
   position_in_unique_constraint);
+CREATE VIEW info.table_tags AS SELECT * FROM (VALUES
+  ('main', 'shop', 'customers', 'team', 'sales'), ('main', 'shop', 'customers', 'gold', ''),
+  ('main', 'other', 'it''s', 'team', 'else')) AS g(catalog_name, schema_name, table_name, tag_name,
+  tag_value);
+CREATE VIEW info.column_tags AS SELECT * FROM (VALUES
+  ('main', 'shop', 'customers', 'name', 'pii', 'name'),
+  ('main', 'shop', 'customers', 'gone', 'x', ''))
+  AS g(catalog_name, schema_name, table_name, column_name, tag_name, tag_value);
 CREATE VIEW info.referential_constraints AS SELECT 'shop' AS constraint_schema,
   'fk' AS constraint_name, 'shop' AS unique_constraint_schema, 'pk' AS unique_constraint_name;
 """

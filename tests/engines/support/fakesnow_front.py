@@ -112,6 +112,10 @@ async def query(request: Request) -> Response:
     for command in ("PRIMARY", "IMPORTED"):
         if sql.startswith(f"SHOW {command} KEYS IN DATABASE"):
             return JSONResponse(shown(SETTINGS[f"{command.lower()}_keys"]))
+    if "account_usage.tag_references" in sql:
+        if (rows := SETTINGS["tags"]) is None:
+            return refused("002003", "Schema 'SNOWFLAKE.ACCOUNT_USAGE' does not exist.")
+        return JSONResponse(shown(rows))
     statement = Statement(sql, connection_of(request))
     RUNNING.append(statement)
     watching = asyncio.create_task(watch(statement, request))

@@ -47,6 +47,10 @@ IMPORTED_KEYS = [
     ["now", "SHOP", "PUBLIC", "CUSTOMERS", "ID", "SHOP", "PUBLIC", "ORDERS", "CUSTOMER_ID", "1",
      "NO ACTION", "NO ACTION", "FK_CUSTOMER"],
 ]  # fmt: skip
+TAGS = [
+    ["PUBLIC", "ORDERS", None, "COST_CENTER", "finance"],
+    ["PUBLIC", "CUSTOMERS", "NAME", "PII", ""],
+]
 
 
 @dataclass
@@ -207,6 +211,7 @@ def _settings(key: rsa.RSAPrivateKey, password: str) -> bytes:
             "databases": ["SHOP"],
             "primary_keys": PRIMARY_KEYS,
             "imported_keys": IMPORTED_KEYS,
+            "tags": TAGS,
         }
     ).encode()
 

@@ -161,7 +161,14 @@ class Child:
 
     def _do_tables(self) -> Answer:
         tables = [plain.from_table(table) for table in islice(self._tables, TABLES)]
-        return {"kind": "tables" if tables else "end", "tables": tables}, b""
+        kind = "tables" if tables else "end"
+        return {"kind": kind, "tables": tables, "notices": self._open.notices}, b""
+
+    def _do_semantic_objects(self, wanted: Any) -> Answer:
+        self._forget()
+        found = self._open.semantic_objects(plain.to_filter(wanted))
+        value = [plain.from_object(each) for each in found]
+        return {"kind": "done", "value": value, "notices": self._open.notices}, b""
 
     def _forget(self) -> None:
         """Give up the rows or tables under way."""

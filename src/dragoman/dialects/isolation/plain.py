@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
 
 from dragoman.dialects.base import SessionOptions, Target
 from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, Table, TableKind
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.names import SchemaFilter, compile_patterns
 from dragoman.dialects.network import TlsPolicy
+from dragoman.dialects.semantic_objects import (
+    ObjectKind,
+    SemanticField,
+    SemanticJoin,
+    SemanticObject,
+    SemanticTable,
+)
 from dragoman.secret import SecretStr
 
 
@@ -98,6 +105,38 @@ def to_table(plain: dict[str, Any]) -> Table:
         "foreign_keys": [ForeignKey(**each) for each in plain["foreign_keys"]],
     }
     return Table(**known)
+
+
+def from_object(found: SemanticObject) -> dict[str, Any]:
+    """A semantic view or metric view."""
+    return asdict(found)
+
+
+def to_object(plain: dict[str, Any]) -> SemanticObject:
+    """The reverse of `from_object`. Raises `TypeError` or `ValueError` for what is none."""
+    parts = {
+        name: [of(**_tuples(each)) for each in plain[name]]
+        for name, of in _PARTS_OF_OBJECTS.items()
+    }
+    known: dict[str, Any] = {**plain, "kind": ObjectKind(plain["kind"]), **parts}
+    return SemanticObject(**known)
+
+
+_PARTS_OF_OBJECTS: Final[dict[str, type]] = {
+    "tables": SemanticTable,
+    "dimensions": SemanticField,
+    "facts": SemanticField,
+    "metrics": SemanticField,
+    "joins": SemanticJoin,
+}
+
+
+def _tuples(plain: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists only."""
+    return {
+        name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+        for name, value in plain.items()
+    }
 
 
 def _from_names(names: SchemaFilter) -> tuple[str, bool]:

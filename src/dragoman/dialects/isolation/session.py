@@ -21,6 +21,7 @@ from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.isolation import door, plain, wire
 from dragoman.dialects.isolation.process import Worker
 from dragoman.dialects.limits import StatementClock
+from dragoman.dialects.semantic_objects import SemanticObject
 from dragoman.dialects.streaming import cancelled
 
 if TYPE_CHECKING:
@@ -110,6 +111,15 @@ class WorkerSession(Session):
             self._timed(kind="catalog", wanted=plain.from_filter(wanted))
         return self._tables(number)
 
+    def semantic_objects(self, wanted: CatalogFilter = EVERYTHING) -> list[SemanticObject]:
+        """See `Session.semantic_objects`."""
+        answer, _ = self._timed(kind="semantic_objects", wanted=plain.from_filter(wanted))
+        self.notices = _texts(answer, "notices")
+        try:
+            return [plain.to_object(told) for told in answer["value"]]
+        except (KeyError, TypeError, ValueError):
+            raise self._nonsense("semantic objects") from None
+
     def cancel(self) -> None:
         """See `Session.cancel`."""
         if not self._clock.cancel():
@@ -166,6 +176,7 @@ class WorkerSession(Session):
             while self._clock.number == number:
                 answer, _ = self._timed(kind="tables")
                 if answer.get("kind") == "end":
+                    self.notices = _texts(answer, "notices")
                     return
                 yield from self._read_tables(answer)
         finally:

@@ -35,6 +35,8 @@ def view_source(table: Table, name: str, conventions: Conventions) -> ViewSource
     definition |= {"schema_label": title(table.schema)}
     if table.comment:
         definition["description"] = table.comment
+    if table.tags:
+        definition["tags"] = table.tags
     definition |= {"dimensions": dimensions, "measures": {COUNT: count(title(table.name))}}
     folder = conventions.folder(table.catalog, table.schema)
     path = f"{folder}/{file_name(name, table, conventions)}.view"
@@ -71,6 +73,8 @@ def _dimensions(
     for column, field in zip(columns, names, strict=False):
         kind = data_type(column.type, dialect)
         dimensions[field], types[field] = _dimension(column, field, kind, conventions), str(kind)
+        if tags := table.column_tags.get(column.name):
+            dimensions[field]["tags"] = tags
         parents[column.name] = field
         if column.name in structures:
             # Its fields are shown, and few databases group by a structure.

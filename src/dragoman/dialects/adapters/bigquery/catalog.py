@@ -8,6 +8,7 @@ KEY_COLUMN_USAGE, TABLE_CONSTRAINTS).
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
@@ -18,6 +19,7 @@ from dragoman.dialects.base import Target
 from dragoman.dialects.catalog import CatalogFilter, Column, Table, TableKind
 from dragoman.dialects.failures import DatabaseFailure
 from dragoman.dialects.names import LikePattern, split_names
+from dragoman.dialects.tags import word
 
 Row = tuple[Any, ...]
 Ask = Callable[[str, dict[str, Any] | None], list[Any]]
@@ -65,14 +67,15 @@ def _statement(views: str, wanted: CatalogFilter) -> tuple[str, dict[str, Any]]:
     leave_out = _any_of(plain, values, fold=False)
     same = "{0}.table_schema = t.table_schema AND {0}.table_name = t.table_name"
     sql = f"""
-SELECT t.table_schema, t.table_name, t.table_type, o.option_value,
+SELECT t.table_schema, t.table_name, t.table_type, o.option_value, l.option_value,
   c.column_name, c.ordinal_position, c.data_type, c.is_nullable, p.description
 FROM {views}.TABLES t
 JOIN {views}.COLUMNS c ON {same.format("c")}
 LEFT JOIN {views}.COLUMN_FIELD_PATHS p ON {same.format("p")} AND p.field_path = c.column_name
 LEFT JOIN {views}.TABLE_OPTIONS o ON {same.format("o")} AND o.option_name = 'description'
+LEFT JOIN {views}.TABLE_OPTIONS l ON {same.format("l")} AND l.option_name = 'labels'
 WHERE {include} AND NOT {leave_out}
-ORDER BY 1, 2, 6"""  # noqa: S608 - quoted and bound
+ORDER BY 1, 2, 7"""  # noqa: S608 - quoted and bound
     return sql, values
 
 
@@ -115,11 +118,12 @@ def _primary_keys(ask: Ask, project: str, datasets: list[str], notices: list[str
 def _table(project: str, dataset: str, name: str, rows: list[Row], primary: list[str]) -> Table:
     kind = _KINDS.get(rows[0][2], TableKind.TABLE)
     columns = [_column(row, primary) for row in rows]
-    return Table(project, dataset, name, kind, _text(rows[0][3]), columns, primary, [], None)
+    comment, tags = _text(rows[0][3]), labels(rows[0][4])
+    return Table(project, dataset, name, kind, comment, columns, primary, [], None, tags=tags)
 
 
 def _column(row: Row, primary: list[str]) -> Column:
-    name, position, kind, nullable, comment = row[4:]
+    name, position, kind, nullable, comment = row[5:]
     place = primary.index(name) + 1 if name in primary else None
     return Column(name, int(position), kind, nullable == "YES", None, comment or None, place)
 
@@ -132,6 +136,15 @@ def _text(literal: str | None) -> str | None:
         return str(ast.literal_eval(literal)) or None
     except (ValueError, SyntaxError):
         return literal
+
+
+def labels(literal: str | None) -> list[str]:
+    """The labels of an option's value, `[STRUCT("team", "sales"), STRUCT("pii", "")]`, as tags.
+
+    Keys and values of labels hold no quotes (BigQuery documentation, "Requirements for labels").
+    """
+    pairs = re.findall(r'STRUCT\("([^"]*)",\s*"([^"]*)"\)', literal or "")
+    return sorted({word(name, value) for name, value in pairs})
 
 
 def _named(name: str) -> str:

@@ -1,6 +1,7 @@
 """The catalog of a Unity Catalog catalog by one statement over its information_schema.
 
-The statement is a union of facts (table, column, key column) that one sort brings together.
+The statement is a union of facts (table, column, key column) that one sort brings together. Tags
+take another: older runtimes have none.
 A Hive metastore has no information_schema: it cannot be read here.
 Source: Databricks documentation, "Information schema".
 """
@@ -79,6 +80,20 @@ def metric_views(database: str, wanted: CatalogFilter) -> str:
         f" FROM {source}.tables AS t JOIN {source}.views AS v"
         " ON v.table_schema = t.table_schema AND v.table_name = t.table_name"
         f" WHERE t.table_type = 'METRIC_VIEW' AND {condition} ORDER BY 1, 2"
+    )
+
+
+def tags(database: str, wanted: CatalogFilter) -> str:
+    """A statement that gives schema, table, column, name and value of each tag.
+
+    Source: Databricks documentation, "TABLE_TAGS", "COLUMN_TAGS" (runtime 13.3 and later).
+    """
+    source, condition = _information(database), _condition(wanted, database)
+    return " UNION ALL ".join(
+        f"SELECT t.table_schema, t.table_name, t.column_name, t.tag_name, t.tag_value"  # noqa: S608 - quoted
+        f" FROM (SELECT schema_name AS table_schema, table_name, {column} AS column_name, tag_name,"
+        f" tag_value FROM {source}.{view}) AS t WHERE {condition}"
+        for view, column in (("table_tags", "''"), ("column_tags", "column_name"))
     )
 
 

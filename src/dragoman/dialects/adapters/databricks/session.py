@@ -21,6 +21,7 @@ from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.dialects.network import Network
 from dragoman.dialects.semantic_objects import SemanticObject
 from dragoman.dialects.streaming import Attempt, StreamingSession, timed_out
+from dragoman.dialects.tags import Tags
 
 # The service answers within seconds, done or not; this long is a service in trouble.
 _ANSWER_SECONDS: Final = 60.0
@@ -96,9 +97,27 @@ class DatabricksSession(StreamingSession):
 
     def _tables(self, wanted: CatalogFilter, attempt: Attempt) -> Iterator[Table]:
         self._watch(attempt)
+        tags = self._tags(wanted, attempt)
         statement = self._statement = self._new_statement(attempt)
         statement.begin(catalog.statement(self._target.database, wanted))
-        yield from catalog.tables(_rows(statement), self._target.database, wanted)
+        tables = catalog.tables(_rows(statement), self._target.database, wanted)
+        yield from map(tags.put_on, tables)
+
+    def _tags(self, wanted: CatalogFilter, attempt: Attempt) -> Tags:
+        """None, and a notice, where the service would not tell them."""
+        sql = catalog.tags(self._target.database, wanted)
+        statement = self._statement = self._new_statement(attempt)
+        try:
+            statement.begin(sql)
+            found = Tags(_rows(statement))
+        except Exception as error:  # noqa: BLE001 - drivers raise anything
+            failure = self._failure(error, attempt)
+            if not failure.refuses:
+                raise failure from None
+            self.notices.append(f"Tags could not be read: {failure.message}")
+            found = Tags()
+        statement.close()
+        return found
 
     def semantic_objects(self, wanted: CatalogFilter = EVERYTHING) -> list[SemanticObject]:
         """See `Session.semantic_objects`."""

@@ -1,6 +1,7 @@
 """The catalog of a Snowflake database: information_schema, and SHOW for the keys.
 
-information_schema has no columns of keys, so a database takes three statements, whatever its size.
+information_schema has no columns of keys, and no tags but those of one table: a database takes four
+statements, whatever its size.
 Source: Snowflake documentation, "Information Schema", "SHOW PRIMARY KEYS", "SHOW IMPORTED KEYS".
 """
 
@@ -17,6 +18,7 @@ from dragoman.dialects.base import Target
 from dragoman.dialects.catalog import CatalogFilter, Column, ForeignKey, Table, TableKind
 from dragoman.dialects.failures import DatabaseFailure
 from dragoman.dialects.names import LikePattern, split_names
+from dragoman.dialects.tags import Tags
 
 Row = tuple[Any, ...]
 Ask = Callable[[str, list[str] | None], list[Row]]
@@ -54,34 +56,67 @@ def tables(ask: Ask, database: str, wanted: CatalogFilter, notices: list[str]) -
     wants = wanted.memo()
     rows = ask(*_statement(database, wanted))
     keys = _keys(ask, database, notices)
+    tagged = tags(ask, database, wanted, notices) if rows else Tags()
     for (schema, name), group in groupby(rows, key=itemgetter(0, 1)):
         if wants(schema, database):
-            yield _table(database, schema, name, list(group), keys)
+            yield tagged.put_on(_table(database, schema, name, list(group), keys))
 
 
 def _statement(database: str, wanted: CatalogFilter) -> tuple[str, list[str]]:
     source = f"{named(database)}.information_schema"
-    include, bound = _any_of(wanted.include_like(_ESCAPE), fold=wanted.include.fold)
-    if not wanted.include.patterns:
-        include = "TRUE"
-    # A pattern with a catalog would leave out too much here; `wants` sees to it.
-    plain = [pattern for pattern in wanted.leave_out_like(_ESCAPE) if pattern.catalog is None]
-    leave_out, more = _any_of(plain, fold=False)
+    condition, bound = _condition("t.table_schema", wanted)
     sql = f"""
 SELECT t.table_schema, t.table_name, t.table_type, t.comment, t.row_count,
   c.column_name, c.ordinal_position, c.data_type, c.is_nullable, c.column_default, c.comment,
   c.numeric_precision, c.numeric_scale, c.character_maximum_length
 FROM {source}.tables t
 JOIN {source}.columns c ON c.table_schema = t.table_schema AND c.table_name = t.table_name
-WHERE t.table_schema <> 'INFORMATION_SCHEMA' AND {include} AND NOT {leave_out}
+WHERE t.table_schema <> 'INFORMATION_SCHEMA' AND {condition}
 ORDER BY 1, 2, 7"""  # noqa: S608 - quoted and bound
-    return sql, bound + more
+    return sql, bound
 
 
-def _any_of(patterns: list[LikePattern], *, fold: bool) -> tuple[str, list[str]]:
+def tags(ask: Ask, database: str, wanted: CatalogFilter, notices: list[str]) -> Tags:
+    """The tags of one database's tables and columns, up to two hours old; none, and a notice, where
+    the role may not see them. Tags that are inherited from a schema or database are not told.
+
+    Source: Snowflake documentation, "TAG_REFERENCES view" (Account Usage), "SNOWFLAKE database
+    roles".
+    """
+    condition, bound = _condition("object_schema", wanted)
+    sql = f"""
+SELECT object_schema, object_name, CASE domain WHEN 'COLUMN' THEN column_name END,
+  tag_name, tag_value
+FROM snowflake.account_usage.tag_references
+WHERE object_deleted IS NULL AND object_database = ?
+  AND (domain = 'COLUMN' OR domain LIKE '%TABLE' OR domain LIKE '%VIEW') AND {condition}"""  # noqa: S608 - bound
+    try:
+        return Tags(ask(sql, [_stored(database), *bound]))
+    except DatabaseFailure as failure:
+        if not failure.refuses:
+            raise
+        notices.append(
+            f"The tags of {database} could not be read: {failure.message} To have them, grant the"
+            " database role SNOWFLAKE.GOVERNANCE_VIEWER to the user's role."
+        )
+        return Tags()
+
+
+def _condition(column: str, wanted: CatalogFilter) -> tuple[str, list[str]]:
+    """Which schemas are read, and the values of it."""
+    include, bound = _any_of(column, wanted.include_like(_ESCAPE), fold=wanted.include.fold)
+    if not wanted.include.patterns:
+        include = "TRUE"
+    # A pattern with a catalog would leave out too much here; `wants` sees to it.
+    plain = [pattern for pattern in wanted.leave_out_like(_ESCAPE) if pattern.catalog is None]
+    leave_out, more = _any_of(column, plain, fold=False)
+    return f"{include} AND NOT {leave_out}", bound + more
+
+
+def _any_of(column: str, patterns: list[LikePattern], *, fold: bool) -> tuple[str, list[str]]:
     if not patterns:
         return "FALSE", []
-    name, pattern = ("LOWER(t.table_schema)", "LOWER(?)") if fold else ("t.table_schema", "?")
+    name, pattern = (f"LOWER({column})", "LOWER(?)") if fold else (column, "?")
     one = f"{name} LIKE {pattern} ESCAPE '{_ESCAPE}'"
     return f"({' OR '.join([one] * len(patterns))})", [p.schema for p in patterns]
 
@@ -94,6 +129,8 @@ def _keys(ask: Ask, database: str, notices: list[str]) -> Keys:
         primary = ask(f"SHOW PRIMARY KEYS {where}", None)
         imported = ask(f"SHOW IMPORTED KEYS {where}", None)
     except DatabaseFailure as failure:
+        if not failure.refuses:
+            raise
         notices.append(f"The keys of {database} could not be read: {failure.message}")
         return keys
     if max(len(primary), len(imported)) >= _SHOW_ROWS:
@@ -147,7 +184,14 @@ def _column(row: Row) -> Column:
 def named(database: str) -> str:
     """The database in a statement: a plain name as it is, since Snowflake folds it to capitals,
     others in quotes."""
-    plain = database.replace("_", "").replace("$", "")
-    if plain.isalnum() and plain.isascii() and not database[0].isdigit() and database[0] != "$":
-        return database
-    return '"' + database.replace('"', '""') + '"'
+    return database if _plain(database) else '"' + database.replace('"', '""') + '"'
+
+
+def _stored(database: str) -> str:
+    """The name as Snowflake keeps it, `named` being how we write it."""
+    return database.upper() if _plain(database) else database
+
+
+def _plain(name: str) -> bool:
+    letters = name.replace("_", "").replace("$", "")
+    return letters.isalnum() and letters.isascii() and not name[0].isdigit() and name[0] != "$"

@@ -34,6 +34,8 @@ def objects(
     try:
         found = _read(ask, database)
     except DatabaseFailure as failure:
+        if not failure.refuses:
+            raise
         notices.append(f"The semantic views of {database} could not be read: {failure.message}")
         return
     for (schema, _), each in sorted(found.items()):

@@ -101,13 +101,12 @@ class SnowflakeSession(StreamingSession):
             return schema, self._calm(types.batches(every, schema), attempt)
 
     def _tables(self, wanted: CatalogFilter, attempt: Attempt) -> Iterator[Table]:
-        """Three statements for each database."""
+        """Four statements for each database."""
 
         def ask(sql: str, values: list[str] | None) -> list[tuple[Any, ...]]:
             if (verdict := attempt.verdict()) is not None:
                 raise verdict
-            with self._answered(attempt):
-                return self._fetched(sql, values)
+            return self._guarded(sql, values, attempt)
 
         self._start_clock(attempt)
         for name in catalog.databases(self._target):
@@ -182,13 +181,15 @@ class SnowflakeSession(StreamingSession):
         self._clock.daemon = True
         self._clock.start()
 
-    def _guarded(self, sql: str, values: list[str] | None = None) -> list[tuple[Any, ...]]:
+    def _guarded(
+        self, sql: str, values: list[str] | None = None, attempt: Attempt | None = None
+    ) -> list[tuple[Any, ...]]:
         """A statement of ours, its rows read at once."""
         try:
-            with self._answered(None):
+            with self._answered(attempt):
                 return self._fetched(sql, values)
         except Exception as error:  # noqa: BLE001 - drivers raise anything
-            raise self._failure(error, None) from None
+            raise self._failure(error, attempt) from None
 
     def _fetched(self, sql: str, values: list[str] | None) -> list[tuple[Any, ...]]:
         cursor = self._cursor = self._connection.cursor()
