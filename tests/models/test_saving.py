@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from dragoman.access.principal import OPERATOR
@@ -102,6 +104,26 @@ def test_writers_at_once_lose_nothing(house: House) -> None:
         model = service.get(unit, OPERATOR, house.shared)
         versions = service.history(unit, model)
     assert [each.version for each in versions] == list(range(10, 0, -1))
+
+
+def test_what_comes_between_reading_and_writing_a_branch_stays(house: House) -> None:
+    """The base model stays as the branch's writer read it, until the branch is written: else the
+    merge takes what is missing in the branch for taken away."""
+    house.save({"orders.view": "label: Orders\n"})
+    branch = house.branch("dev")
+    other = threading.Thread(
+        target=house.save, args=[{"orders.view": "label: Orders\nhidden: true\n"}]
+    )
+    with house.server.unit() as unit:
+        model = service.lock(unit, branch)
+        read = service.files(unit, branch)["orders.view"]
+        other.start()
+        other.join(0.2)  # it waits, unless it does not
+        wanted = service.Save({"orders.view": f"{read}tags: [a]\n"})
+        service.save(unit, OPERATOR, model, wanted)
+    other.join()
+    house.merge(branch)
+    assert house.files() == {"orders.view": "label: Orders\nhidden: true\ntags: [a]\n"}
 
 
 def test_history_says_who_what_and_why(house: House) -> None:

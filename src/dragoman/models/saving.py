@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from dragoman import audit
 from dragoman.access.principal import Principal
@@ -68,10 +68,18 @@ def save_files(
     return save(unit, principal, lock(unit, model_id), Save(changes, message, expected or {}))
 
 
+# Before the branch's own lock, as merging does it: else two could wait for each other.
+_SHARED = select(table.c.id).where(table.c.id == bindparam("base")).with_for_update(read=True)
+
+
 def lock(unit: UnitOfWork, model_id: str) -> Model:
     """The model, for this unit of work alone until it ends: other writers wait, and then see what
-    was written. Raises `NotFound`."""
+    was written. What a branch writes it takes from its base model, which stays as it is meanwhile.
+    Raises `NotFound`."""
     # PostgreSQL: an UPDATE takes the row's lock. SQLite: there is one writer anyway.
+    asked = load(unit, model_id)
+    if asked is not None and asked.is_branch:
+        unit.db.execute(_SHARED, {"base": asked.base_model_id})
     mine = (table.c.id == model_id) & table.c.deleted_at.is_(None)
     held = unit.db.execute(update(table).where(mine).values(version=table.c.version)).rowcount
     found = load(unit, model_id) if held else None
