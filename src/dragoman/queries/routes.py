@@ -1,4 +1,4 @@
-"""Paths of questions: SQL on a connection."""
+"""Paths of questions: SQL on a connection, and what rows say of a join."""
 
 from __future__ import annotations
 
@@ -39,7 +39,53 @@ async def query(call: Call) -> Response:
     return StreamedAnswer(delivery, first, warnings)
 
 
+async def probe(call: Call) -> Response:
+    from dragoman.queries import probing
+
+    return await probing.probe(call)
+
+
+_TEXT = {"type": "string"}
+_SIDE = {"type": "object", "required": ["view", "rows", "distinctKeys", "capped", "unique"]}
 ROUTES = (
+    Route(
+        "POST",
+        "/api/v1/connections/{id}/relationship-probe",
+        probe,
+        Permission.CONNECTIONS_SQL,
+        "queryProbeRelationship",
+        "Count the rows of a join's two sides, and say what kind of join they allow",
+        "Queries",
+        body={
+            "type": "object",
+            "required": ["join_from_view", "join_to_view", "on_sql"],
+            "properties": {
+                "join_from_view": {**_TEXT, "description": "A view of the schema model."},
+                "join_from_view_as": _TEXT,
+                "join_to_view": {**_TEXT, "description": "A view of the schema model."},
+                "join_to_view_as": _TEXT,
+                "on_sql": {**_TEXT, "examples": ["${orders.user_id} = ${users.id}"]},
+                "maxRows": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "description": "Rows that are read of a side; default 1,000,000.",
+                },
+            },
+        },
+        answer={
+            "type": "object",
+            "required": ["relationship_type", "from", "to", "orphans", "reasons"],
+            "properties": {
+                "relationship_type": {"type": ["string", "null"]},
+                "from": _SIDE,
+                "to": _SIDE,
+                "orphans": {"type": ["integer", "null"]},
+                "reasons": {"type": "array", "items": _TEXT},
+            },
+        },
+        errors=(400, 404, 408, 502, 503),
+        extension=True,
+    ),
     Route(
         "POST",
         "/api/v1/connections/{id}/query",
