@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ def at(server: Server, model: str) -> str:
     write(server, model, "picked.topic", TOPIC)
     rule = "access_filters:\n  - {field: orders.status, user_attribute: status}\n"
     write(server, model, "mine.topic", TOPIC + rule)
+    write(server, model, "locked.topic", TOPIC + "required_access_grants: [insiders]\n")
     return f"/api/v1/models/{model}/topic"
 
 
@@ -62,6 +64,30 @@ def values(client: Any, at: str, topic: str = "picked", **query: Any) -> list[st
     answer = client.get(f"{at}/{topic}/values", params=query)
     assert answer.status_code == 200, answer.text
     return [each["value"] for each in answer.json()["values"]]
+
+
+def test_a_topic_that_one_may_not_see_is_not_there(member: Any, at: str, model: str) -> None:
+    """The same words and the same status as for a name that no topic has."""
+
+    def told(topic: str) -> list[str]:
+        query = {
+            "modelId": model,
+            "table": "orders",
+            "fields": ["orders.count"],
+            "join_paths_from_topic_name": topic,
+        }
+        answers = [
+            member.get(f"{at}/{topic}/fields"),
+            member.get(f"{at}/{topic}/values", params={"field": "orders.status"}),
+            member.post("/api/v1/query/run", json={"query": query, "resultType": "json"}),
+            member.post("/api/v1/query/run", json={"query": query}),
+        ]
+        assert [each.status_code for each in answers] == [404, 404, 404, 200]
+        _, failed, _ = map(json.loads, answers.pop().text.splitlines())
+        texts = [each.text for each in answers] + [failed["error_type"], failed["error_message"]]
+        return [each.replace(topic, "X") for each in texts]
+
+    assert told("locked") == told("absent")
 
 
 def test_fields_with_their_labels(member: Any, at: str) -> None:

@@ -72,6 +72,21 @@ def test_ids_of_others_are_not_there(server: Server) -> None:
     assert server.show(hidden)["name"] == "Mine"
 
 
+def test_a_hidden_model_is_no_base(server: Server) -> None:
+    """An extension of a model of another connection: only who sees it is told why not."""
+    mine, hidden = server.create(baseRole="NO_ACCESS"), server.create(baseRole="NO_ACCESS")
+    member = server.member("extender@example.com", **{mine: "CONNECTION_ADMIN"})
+    made = {"modelKind": "SHARED_EXTENSION", "modelName": "More", "connectionId": mine}
+    answers = [
+        member.post("/api/v1/models", json={**made, "baseModelId": base})
+        for base in (hidden, str(uuid.uuid4()))
+    ]
+    for answer in answers:
+        assert_error(answer, 404)
+    told = server.root.post("/api/v1/models", json={**made, "baseModelId": hidden})
+    assert_error(told, 400)
+
+
 def test_environments_and_the_audit_log_are_for_admins_of_the_organization(server: Server) -> None:
     mine = server.create(baseRole="NO_ACCESS")
     member = server.member("connection-admin@example.com", **{mine: "CONNECTION_ADMIN"})

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from dragoman import audit
 from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
-from dragoman.api.errors import BadRequest, NotFound
+from dragoman.api.errors import BadRequest
 from dragoman.connections import service as connections
 from dragoman.connections.events import Event
 from dragoman.models import names
@@ -46,7 +46,7 @@ def create(unit: UnitOfWork, principal: Principal, wanted: NewModel) -> Model:
         check(unit, principal, schema, Permission.MODELS_ADMIN)
     if wanted.kind is Kind.SCHEMA:
         return schema
-    base = _base(unit, schema, wanted)
+    base = _base(unit, principal, schema, wanted)
     if wanted.kind is Kind.BRANCH:
         check(unit, principal, base, Permission.MODELS_BRANCH)
     return _insert(unit, principal, wanted, base)
@@ -88,13 +88,11 @@ def _schema_of(unit: UnitOfWork, connection: connections.Connection) -> Model:
     )
 
 
-def _base(unit: UnitOfWork, schema: Model, wanted: NewModel) -> Model:
+def _base(unit: UnitOfWork, principal: Principal, schema: Model, wanted: NewModel) -> Model:
     """The model that the new one stands on. Raises `BadRequest`, `NotFound`."""
     if wanted.base_model_id is None:
         return schema if wanted.kind is Kind.SHARED else _only_shared(unit, schema, wanted.kind)
-    base = load(unit, wanted.base_model_id)
-    if base is None or base.deleted_at is not None:
-        raise NotFound(f"Model with id {wanted.base_model_id} does not exist")
+    base = get(unit, principal, wanted.base_model_id)
     if base.connection_id != schema.connection_id:
         raise BadRequest("Bad Request: base model does not belong to the specified connection")
     if base.kind not in _BASES[wanted.kind]:

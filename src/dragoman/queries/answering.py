@@ -28,7 +28,7 @@ from dragoman.queries.kinds import LINES, SPREADSHEET, CacheMode
 from dragoman.queries.negotiation import choose
 from dragoman.queries.planning import Planned
 from dragoman.queries.reusing import kept_result
-from dragoman.semantics.compiler.errors import ErrorType, PlanError
+from dragoman.semantics.compiler.errors import ErrorType, NoSuchTopic, PlanError
 
 MAX_JOBS = 100
 
@@ -154,9 +154,11 @@ def _lines(content: bytes) -> Response:
     return Response(content, media_type=LINES)
 
 
-def refusal(problem: PlanError) -> BadRequest | Forbidden:
+def refusal(problem: PlanError) -> BadRequest | Forbidden | NotFound:
     """The error of a question that cannot be compiled, or that must not be asked."""
     kind = Forbidden if problem.error_type is ErrorType.FORBIDDEN else BadRequest
+    if isinstance(problem, NoSuchTopic):
+        kind = NotFound
     return kind(str(problem), extra={"error_type": problem.error_type.value})
 
 

@@ -9,7 +9,6 @@ from dragoman.semantics.compiler.asking import Asking, AttributeValue
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.model.fields import Field
 from dragoman.semantics.model.settings import AccessFilter, ModelSettings
-from dragoman.semantics.model.topics import Topic
 from dragoman.semantics.model.views import View
 
 
@@ -42,11 +41,6 @@ class Access:
             all(self.holds(name) for name in re.split(r"\s*&\s*", part.strip()))
             for part in item.split("|")
         )
-
-    def check_topic(self, topic: Topic) -> None:
-        """Raises `PlanError` as for a topic that is not there."""
-        if not self.allows(topic.required_access_grants):
-            raise PlanError(f'No such topic "{topic.name}".', error_type=ErrorType.FORBIDDEN)
 
     def check_field(self, view: View, found: Field) -> None:
         """Raises `PlanError` for a field that the asker may not name."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dragoman.semantics.compiler.access import Access
 from dragoman.semantics.compiler.asking import Asking
 from dragoman.semantics.compiler.compiled import Compiled
-from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.compiler.errors import NoSuchTopic, PlanError
 from dragoman.semantics.compiler.expressions import Expr, Key
 from dragoman.semantics.compiler.measures import Formula
 from dragoman.semantics.compiler.names import Names, suggestion
@@ -76,9 +76,14 @@ class Compiler:
         except BadDefinition as bad:
             raise PlanError(f'The topic "{name}" cannot be understood: {bad}') from None
         if not isinstance(found, Topic):
-            near = suggestion(name, self._topics_of(asking))
-            raise PlanError(f'No such topic "{name}".', fix=near)
+            raise self.no_such_topic(name, asking)
         return found
+
+    def no_such_topic(self, name: str, asking: Asking) -> NoSuchTopic:
+        """The error of a topic that is not there, or that the asker may not know of."""
+        return NoSuchTopic(
+            f'No such topic "{name}".', fix=suggestion(name, self._topics_of(asking))
+        )
 
     def _topics_of(self, asking: Asking) -> Iterator[str]:
         """The topics that the asker may know of."""

@@ -24,3 +24,7 @@ class PlanError(Exception):
         self.message = message
         self.fix = fix
         self.error_type = error_type
+
+
+class NoSuchTopic(PlanError):
+    """The topic is not there, or not for this asker: nothing tells the two apart."""

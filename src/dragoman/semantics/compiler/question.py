@@ -61,8 +61,8 @@ class Question:
         self.names = bench.names
         self.topic = self.names.topic
         self.access = Access(self.model.settings, asking)
-        if self.topic is not None:
-            self.access.check_topic(self.topic)
+        if self.topic is not None and not self.access.allows(self.topic.required_access_grants):
+            raise compiler.no_such_topic(self.topic.name, asking)
         self.filters = all_filters(self.names, query)
         self.shape = shape_of(self.names, query, self.filters)
         self.expressions = Expressions(self.names, asking, self.shape, bench.expressions)
