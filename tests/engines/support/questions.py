@@ -50,6 +50,15 @@ VIEWS: dict[str, Any] = {
             "statuses": {"sql": "${status}", "aggregate_type": "list"},
             "paid": {"aggregate_type": "count", "filters": {"status": {"is": "paid"}}},
             "ratio": {"sql": "${total} / nullif(${count}, 0)"},
+            "paid_anyway": {
+                "sql": "${fee}",
+                "aggregate_type": "sum",
+                "filters": {"status": {"is": "paid", "cancel_query_filter": True}},
+            },
+            "year_before": {
+                "aggregate_type": "count",
+                "filters": {"created_at": {"date_offset_from_query": "1 year"}},
+            },
             "of_users": {
                 "sql": "${fee}",
                 "aggregate_type": "average",
@@ -126,7 +135,10 @@ def by_hand(sql: str) -> dict[str, Any]:
     return {"userEditedSQL": sql}
 
 
-_APART = {"median": "medians", "p90": "medians", "statuses": "lists", "ratio": "ratios"}
+_APART = {
+    "median": "medians", "p90": "medians", "statuses": "lists", "ratio": "ratios",
+    "paid_anyway": "filters ignored", "year_before": "filters ignored",
+}  # fmt: skip
 MEASURES = [f"orders.{name}" for name in VIEWS["orders"]["measures"] if name not in _APART]
 
 
@@ -208,6 +220,19 @@ _KINDS: dict[str, list[dict[str, Any]]] = {
             "orders.status", filters={"orders.total": {**NUMBERS, "kind": "EQUALS", "values": [0]}}
         ),
         asked("orders.id", filters={"orders.fee": {**NUMBERS, "is_inclusive": True}}),
+    ],
+    "filters that a measure ignores": [
+        asked(
+            *("users.city", "orders.count", "orders.paid_anyway", *more),
+            filters={"orders.status": text("EQUALS", "open", "50%_off")},
+        )
+        for more in ((), ("items.revenue", "items.count"))
+    ]
+    + [
+        asked(
+            *("orders.created_at[year]", "orders.count", "orders.year_before"),
+            filters={"orders.created_at": when("TIME_FOR_UNIT_DURATION", "2026")},
+        )
     ],
     "pivots": [
         asked(

@@ -122,6 +122,37 @@ def test_a_filter_that_one_measure_does_not_obey_holds_in_conditions_and_orders(
     assert found == [(None, 1, 1), (1, 1, 2)]
 
 
+OPEN = {"orders.status": {"type": "string", "kind": "EQUALS", "values": ["open"]}}
+
+
+def test_groups_are_those_of_the_filter_and_of_the_measure_that_ignores_it(database: Any) -> None:
+    """Not all groups there are: an order without a status is nobody's question."""
+    paid = {"is": "paid", "cancel_query_filter": True}
+    layer = changed(
+        SHOP,
+        "orders",
+        measures={"anyway": {"aggregate_type": "count", "filters": {"status": paid}}},
+    )
+    fields = ["orders.status", "orders.count", "orders.anyway"]
+    asked = {"table": "orders", "fields": fields, "filters": OPEN}
+    found = [tuple(row.values()) for row in answered(database, asked, layer)]
+    assert sorted(found) == [("open", 1, 0), ("paid", 0, 2)]
+    pivoted = {**asked, "fields": ["orders.user_id", *fields], "pivots": ["orders.status"]}
+    found = [tuple(row.values())[:4] for row in answered(database, pivoted, layer)]
+    assert sorted(found, key=repr) == [(1, "open", 1, 0), (1, "paid", 0, 1), (None, "paid", 0, 1)]
+
+
+def test_a_level_of_detail_ignores_a_filter_at_both_grains(database: Any) -> None:
+    # The sums of users: 40 of user 1, 5 of user 2, 7 of nobody; user 1 alone has an open order.
+    level = {"aggregate_type": "sum", "always_include": ["orders.user_id"]}
+    measure = {"sql": "${fee}", "aggregate_type": "average", "level_of_detail": level}
+    free = {"filters": {"status": {"cancel_query_filter": True}}}
+    layer = changed(SHOP, "orders", measures={"obeys": measure, "free": {**measure, **free}})
+    asked = {"table": "orders", "fields": ["orders.obeys", "orders.free"], "filters": OPEN}
+    (row,) = answered(database, asked, layer)
+    assert tuple(row.values()) == (30, pytest.approx(52 / 3))
+
+
 def test_times_of_another_question_are_compared_as_they_are_stored(database: Any) -> None:
     inner = {"table": "orders", "fields": ["orders.created_at"]}
     asked = {

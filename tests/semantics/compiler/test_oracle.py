@@ -85,6 +85,8 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         )
     )
     where = draw(st.one_of(st.none(), st.tuples(st.sampled_from(views), st.booleans())))
+    # Some measures do not obey the filter.
+    free = draw(st.frozensets(st.integers(0, 3))) if where is not None else frozenset[int]()
     counts = [n for n, total in enumerate(totals) if total[1] in ("count", "sum")]
     having = draw(
         st.one_of(st.none(), st.tuples(st.sampled_from(counts), st.integers(-3, 3)))
@@ -98,6 +100,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         "groups": groups,
         "totals": totals,
         "where": where,
+        "free": free,
         "having": having,
         "compound": compound,
     }
@@ -130,7 +133,11 @@ def layer_of(world: Mapping[str, Any]) -> MemoryLayer:
             "v": {},
             "l": {},
         }
-        measures = {_name(total): _measure(total) for total in world["totals"] if total[0] == view}
+        measures = {
+            _name(total): _measure(total, world["where"][0] if at in world["free"] else None)
+            for at, total in enumerate(world["totals"])
+            if total[0] == view
+        }
         views[view] = {"table_name": view, "dimensions": dimensions, "measures": measures}
     relationships = [
         {
@@ -156,16 +163,18 @@ def _name(total: tuple[Any, ...]) -> str:
     return f"m_{kind}_{of}_{filtered or 'all'}"
 
 
-def _measure(total: tuple[Any, ...]) -> dict[str, Any]:
+def _measure(total: tuple[Any, ...], free_of: str | None) -> dict[str, Any]:
+    """`free_of`: the view whose filter in the question it does not obey."""
     _, kind, of, filtered = total
     measure: dict[str, Any] = {"aggregate_type": kind}
     if kind == "percentile":
         measure["percentile"] = 90
     if not _of_rows(total):
         measure["sql"] = _value_sql(of)
-    if filtered:
-        measure["filters"] = {f"{filtered}.g": {"is": "x"}}
-    return measure
+    filters: dict[str, Any] = {f"{filtered}.g": {"is": "x"}} if filtered else {}
+    if free_of:
+        filters.setdefault(f"{free_of}.g", {})["cancel_query_filter"] = True
+    return measure | ({"filters": filters} if filters else {})
 
 
 def _of_rows(total: tuple[Any, ...]) -> bool:
@@ -221,18 +230,6 @@ def expected(
     world: Mapping[str, Any], joins: Sequence[Join], *, total: bool = False
 ) -> dict[Any, Any]:
     """The groups and their values; of their total, all rows of the groups that are shown."""
-    totals = []
-    for each in world["totals"]:
-        host, kind, of, filtered = each
-        value = None if _of_rows(each) else functools.partial(_value, host, of)
-        predicate = None
-        if filtered:
-
-            def predicate(row: Any, view: str = filtered) -> bool:
-                return oracle.value(row, view, "g") == "x"
-
-        totals.append(Total(host, kind, value, predicate, _counted(world, host, of)))
-    keys = dict.fromkeys(world["views"], ("k1", "k2") if world["compound"] else ("k1",))
 
     def passes(row: Any) -> bool:
         if world["where"] is None:
@@ -240,8 +237,25 @@ def expected(
         view, negative = world["where"]
         return (oracle.value(row, view, "g") == "x") != negative
 
+    def counts(row: Any, at: int) -> bool:
+        filtered = world["totals"][at][3]
+        own = filtered is None or oracle.value(row, filtered, "g") == "x"
+        return own and (at in world["free"] or passes(row))
+
+    def taken(row: Any) -> bool:
+        free = [at for at, _ in enumerate(world["totals"]) if at in world["free"]]
+        return passes(row) or any(counts(row, at) for at in free)
+
+    totals = []
+    for at, each in enumerate(world["totals"]):
+        host, kind, of, _ = each
+        value = None if _of_rows(each) else functools.partial(_value, host, of)
+        predicate = functools.partial(counts, at=at)
+        totals.append(Total(host, kind, value, predicate, _counted(world, host, of)))
+    keys = dict.fromkeys(world["views"], ("k1", "k2") if world["compound"] else ("k1",))
+
     rows = oracle.joined_rows("a", joins, world["tables"])
-    found = oracle.answer(rows, world["groups"], totals, keys, passes)
+    found = oracle.answer(rows, world["groups"], totals, keys, taken)
     if world["having"] is not None:
         at, least = world["having"]
         found = {group: values for group, values in found.items() if values[at] > least}
@@ -249,7 +263,7 @@ def expected(
         return found
 
     def shown(row: Any) -> bool:
-        return passes(row) and tuple(oracle.value(row, *each) for each in world["groups"]) in found
+        return taken(row) and tuple(oracle.value(row, *each) for each in world["groups"]) in found
 
     return oracle.answer(rows, [], totals, keys, shown)
 
@@ -374,6 +388,7 @@ def check(
 ) -> None:
     totals = {"::total::": {"type": "aggregation"}} if world["totals"] else {}
     if written:
+        world = {**world, "free": frozenset()}  # a condition that is written out holds for all
         asked = read_query(
             {"fields": [], "userEditedSQL": by_hand(world), "limit": None, "column_totals": totals}
         )

@@ -154,6 +154,7 @@ class Measures:
             key=key,
             zero=kind is Aggregate.SUM,
             fraction=self._fraction(found, kind),
+            cancels=_cancelled(found.filters, found.view),
         )
         return Formula(found.address, found.view, (leaf,), leaf.views, type_of(leaf))
 
@@ -217,11 +218,8 @@ class Measures:
         """The aggregate over the rows that the measure's own filters let through."""
         conditions: list[str] = []
         views: set[str] = set()
-        cancels: set[str] = set()
         for each in filters:
             ref = each.field.within(view.name)
-            if each.cancel_query_filter:
-                cancels.add(f"{ref.view}.{ref.name}")
             if each.expression is None:
                 continue
             found = self.names.field(ref)
@@ -233,7 +231,6 @@ class Measures:
             operand = self.expressions.operand(found, raw, ref.bracket)
             write = self.expressions.conditions
             if is_offset(each.expression):
-                cancels.add(found.address)
                 condition = write.of_filter(self._moved(leaf, each, found), operand)
             else:
                 condition = write.of_expression(each.expression, operand)
@@ -244,7 +241,7 @@ class Measures:
             leaf,
             predicate=" AND ".join(f"({each})" for each in conditions) or None,
             views=leaf.views | views,
-            cancels=frozenset(cancels),
+            cancels=_cancelled(filters, view.name),
         )
 
     def _moved(self, leaf: Leaf, given: FieldFilter, found: Dimension) -> Filter:
@@ -376,6 +373,16 @@ class Measures:
             raw=True,
             counts_rows=piece.counts_rows,
         )
+
+
+def _cancelled(filters: Sequence[FieldFilter], view: str) -> frozenset[str]:
+    """Fields whose filters in the question do not count for a measure with these filters."""
+    refs = [
+        each.field.within(view)
+        for each in filters
+        if each.cancel_query_filter or is_offset(each.expression)
+    ]
+    return frozenset(f"{ref.view}.{ref.name}" for ref in refs)
 
 
 def type_of(leaf: Leaf) -> DataType:

@@ -11,7 +11,7 @@ from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.expressions import Expressions
 from dragoman.semantics.compiler.fragments import Fragment
 from dragoman.semantics.compiler.joins import JoinTree
-from dragoman.semantics.compiler.measures import GroupPart, Leaf, Measures
+from dragoman.semantics.compiler.measures import Leaf, Measures
 from dragoman.semantics.compiler.names import dimension_of
 from dragoman.semantics.compiler.plan import Having, Measured, Order, Where
 from dragoman.semantics.compiler.selectors import selects
@@ -242,9 +242,10 @@ class Rules:
         self, where: list[Where], measured: list[Measured], orders: list[Order]
     ) -> list[Where]:
         """Filters that some measure does not obey leave WHERE and go into all other measures; these
-        take the place of what they were in the lists."""
-        every = [*measured, *self.hidden]
-        cancels = {name for each in every for leaf in each.formula.leaves for name in leaf.cancels}
+        take the place of what they were in the lists. WHERE keeps the rows that the filters let
+        through, and those that such a measure counts."""
+        leaves = [leaf for each in [*measured, *self.hidden] for leaf in each.formula.leaves]
+        cancels = {name for leaf in leaves for name in leaf.cancels}
         moved = [rule for rule in where if rule.field and rule.field in cancels]
         if not moved:
             return where
@@ -256,7 +257,29 @@ class Rules:
         for n, each in enumerate(orders):
             if isinstance(each.by, Measured):
                 orders[n] = replace(each, by=now[id(each.by)])
-        return [rule for rule in where if rule not in moved]
+        left = [rule for rule in where if rule not in moved]
+        counted = _counted(moved, [leaf for leaf in leaves if leaf.cancels])
+        return left if counted is None else [*left, counted]
+
+
+def _counted(moved: Sequence[Where], disobeying: Sequence[Leaf]) -> Where | None:
+    """Rows that some measure counts, so that groups without any do not come out; None for all."""
+    ways = [" AND ".join(f"({rule.text})" for rule in moved)]
+    views = {view for rule in moved for view in rule.views}
+    for leaf in disobeying:
+        predicate = _obeyed(leaf, moved)
+        if predicate is None:
+            return None
+        ways.append(predicate)
+        views |= leaf.views
+    return Where(" OR ".join(f"({way})" for way in dict.fromkeys(ways)), frozenset(views))
+
+
+def _obeyed(leaf: Leaf, rules: Sequence[Where]) -> str | None:
+    """The condition of rows that count: an aggregate's own, and the rules that it obeys."""
+    own = [] if leaf.predicate is None else [leaf.predicate]
+    own += [f"({rule.text})" for rule in rules if rule.field not in leaf.cancels]
+    return " AND ".join(own) or None
 
 
 def _with_rules(measured: Measured, rules: Sequence[Where]) -> Measured:
@@ -266,12 +289,8 @@ def _with_rules(measured: Measured, rules: Sequence[Where]) -> Measured:
             f" obey the filter on {rules[0].field}.",
             fix="Give it an aggregate_type and leave the aggregate out of its SQL.",
         )
-    parts: list[str | Leaf | GroupPart] = []
-    for part in measured.formula.parts:
-        if not isinstance(part, Leaf):
-            parts.append(part)
-            continue
-        own = [f"({rule.text})" for rule in rules if rule.field not in part.cancels]
-        predicate = " AND ".join([*([part.predicate] if part.predicate else []), *own])
-        parts.append(replace(part, predicate=predicate or None))
-    return replace(measured, formula=replace(measured.formula, parts=tuple(parts)))
+    parts = tuple(
+        replace(part, predicate=_obeyed(part, rules)) if isinstance(part, Leaf) else part
+        for part in measured.formula.parts
+    )
+    return replace(measured, formula=replace(measured.formula, parts=parts))

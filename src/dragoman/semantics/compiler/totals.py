@@ -78,7 +78,11 @@ class Totals:
         question, groups = self.question, self.main.groups
         if not question.rules.having or not groups:
             return None
-        plan = self._unordered(groups, [])
+        # Measures that do not obey a filter count rows beside it, and so make groups.
+        beside = [m for m in self.main.measures if any(leaf.cancels for leaf in m.formula.leaves)]
+        plan = self._unordered(groups, [question.again(each) for each in beside])
+        plan.columns = [each for each in plan.columns if each.is_dimension]
+        plan.measures = []
         names = [f"k{n}" for n in range(len(plan.columns))]
         statement = question.renderer(plan).statement(names=names)
         name, same = question.asking.functions.name, question.asking.functions.null_safe_equal
