@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from dragoman.queries import executions
 from tests.support.server import Server, running_server, settings_for
 
 RUN = "/api/v1/query/run"
@@ -120,6 +121,31 @@ def test_one_document(server: Server, model: str, kind: str) -> None:
             sheet = book.read("xl/worksheets/sheet1.xml")
         assert b"orders.status" in sheet
         assert b"<f>" not in sheet
+
+
+def test_a_pivot_has_every_cell_of_its_rows(server: Server, model: str) -> None:
+    fields = ("orders.status", "orders.customer_id", "orders.count")
+    question = ask(model, *fields, pivots=fields[1:2], limit=2, column_limit=1000)
+    found = rows(lines(server.root.post(RUN, json=question))[1])
+    assert len({row["orders.status"] for row in found}) == 2
+    assert len(found) > 2
+    every = rows(lines(server.root.post(RUN, json=ask(model, *fields, limit=None)))[1])
+    shown = {row["orders.status"] for row in found}
+    assert len(found) == sum(row["orders.status"] in shown for row in every)
+
+
+def test_what_breaks_inside_is_told_in_the_stream(
+    server: Server, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: Any) -> None:
+        raise ValueError("secret of the inside")
+
+    monkeypatch.setattr(executions, "spool", breaks)
+    question = ask(model, "orders.status", cache="SkipCache")
+    _, told, footer = lines(server.root.post(RUN, json=question))
+    assert (told["status"], told["error_type"]) == ("FAILED", "INTERNAL")
+    assert "secret" not in told["error_message"]
+    assert footer == {"remaining_job_ids": [], "timed_out": "false"}
 
 
 def test_raw_arrow(server: Server, model: str) -> None:

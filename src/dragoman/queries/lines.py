@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 
+from dragoman.api.errors import ApiError
 from dragoman.dialects.failures import Cause, DatabaseFailure
 from dragoman.queries.envelope import Ask
 from dragoman.queries.executions import EXECUTIONS, Job, outcome
@@ -17,6 +19,7 @@ from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.plan import Column
 from dragoman.semantics.datatypes import DataType
 
+log = structlog.get_logger()
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _DONE: Mapping[str, Any] = {"remaining_job_ids": [], "timed_out": "false"}
 # The vendor's words before what is wrong with SQL that has references; clients look for them.
@@ -34,7 +37,11 @@ async def answers(jobs: Sequence[Job], seconds: float) -> AsyncIterator[bytes]:
     complete = False
     try:
         for task, job in waiting.items():
-            found = await task
+            try:
+                found = await task
+            except Exception as problem:  # noqa: BLE001 - the stream has begun: it is told there
+                yield _line(_unexpected(job, problem))
+                continue
             if found is None:
                 late.append(job.id)
                 continue
@@ -61,6 +68,14 @@ async def _ended(job: Job, found: Spooled | DatabaseFailure) -> AsyncIterator[by
     while (piece := await asyncio.to_thread(next, pieces, b"")) != b"":
         yield piece
     yield b'"}\n'
+
+
+def _unexpected(job: Job, problem: Exception) -> dict[str, Any]:
+    """The line of a job that something else than its database ended."""
+    if isinstance(problem, ApiError):
+        return failed(job, "UNAVAILABLE", problem.message)
+    log.error("unexpected error", job_id=job.id, exc_info=problem)
+    return failed(job, "INTERNAL", f"Internal error; job {job.id}")
 
 
 def _words(failure: DatabaseFailure) -> str:

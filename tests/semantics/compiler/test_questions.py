@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from dragoman.semantics.answers.assembling import TOTAL_INDICATOR, Assembly
+from dragoman.semantics.compiler.compiled import TotalKind
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.query.request import read_query
 from tests.semantics.compiler.support import MemoryLayer, ask, asking
@@ -345,8 +348,10 @@ def test_pivots_limit_rows_of_the_pivoted_table(database: Any) -> None:
         pivots=["orders.status"], limit=2,
         sorts=[{"column_name": "items.revenue", "sort_descending": True}],
     )  # fmt: skip
-    found = database.execute(ask(SHOP, asked).sql).fetchall()
+    compiled = ask(SHOP, asked)
+    found = database.execute(compiled.sql).fetchall()
     assert found == [(None, None, 9, 3), ("A", "open", 4, 1), ("A", "paid", 4, 2)]
+    assert compiled.limit is None  # of what the statement gives: each row has several cells
 
 
 def answered(
@@ -476,6 +481,41 @@ def test_measures_as_rows(database: Any) -> None:
         ("Total", 52),
         ("Count", 4),
     ]
+
+
+def test_measures_as_rows_keep_every_digit(database: Any) -> None:
+    def values(*sql: str) -> list[Any]:
+        names = [f"m{n}" for n in range(len(sql))]
+        made = {n: {"sql": f"max({s})"} for n, s in zip(names, sql, strict=True)}
+        orders = {**VIEWS["orders"], "measures": made}
+        layer = replace(SHOP, the_views={**VIEWS, "orders": orders})
+        fields = [f"orders.{name}" for name in names]
+        asked = {"table": "orders", "fields": fields, "transposed_measures": fields}
+        return [row["measure_value"] for row in answered(database, asked, layer)]
+
+    assert values("9007199254740993", "1") == [9007199254740993, 1]
+    assert values("9007199254740993", "0.01") == [Decimal("9007199254740993.00"), Decimal("0.01")]
+    assert values("1", "0.5::double") == [1.0, 0.5]
+    assert values("1", "'text'", "DATE '2024-05-01'") == ["1", "text", "2024-05-01"]
+
+
+def test_only_measures_become_rows() -> None:
+    asked = {
+        "table": "orders",
+        "fields": ["orders.status"],
+        "transposed_measures": ["orders.status"],
+    }
+    with pytest.raises(PlanError, match=r"orders\.status is no measure"):
+        ask(SHOP, asked)
+
+
+def test_what_cannot_be_put_together_is_told() -> None:
+    asked = {"table": "orders", "fields": ["orders.total"]}
+    totalled = {**asked, "column_totals": {"::total::": {"type": "aggregation"}}}
+    assembly = Assembly(read_query(totalled), ask(SHOP, totalled))
+    number, text = (pa.table({"orders.total": each}) for each in ([1], ["x"]))
+    with pytest.raises(PlanError, match="cannot be put together"):
+        assembly.assemble(number, {TotalKind.BOTH: text})
 
 
 def test_the_same_question_gives_the_same_bytes() -> None:

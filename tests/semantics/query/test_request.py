@@ -75,6 +75,7 @@ def test_unknown_keys_are_named() -> None:
         ({"sorts": [{"column_name": "a", "null_sort": "MIDDLE"}]}, "query.sorts[0].null_sort"),
         ({"pivots": ["orders.other"]}, "query.pivots"),
         ({"pivots": ["orders.id"], "limit": None}, "query.limit"),
+        ({"transposed_measures": ["orders.other"]}, "query.transposed_measures"),
         ({"filters": []}, "query.filters"),
         ({"filters": {"orders.status": "paid"}}, "query.filters.orders.status"),
         ({"calculations": [{"calc_name": "x", "sql_expression": "1"}]}, "sql_expression"),

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from dragoman.dialects.arrow import pyarrow
-from dragoman.dialects.sql import table
 from dragoman.semantics.answers.calculations import Calculator
 from dragoman.semantics.answers.filling import can_fill, filled, known_values
 from dragoman.semantics.answers.lookups import ROW_NUMBER, ROWS
 from dragoman.semantics.answers.operators import Frame
 from dragoman.semantics.answers.ordering import ordered
 from dragoman.semantics.answers.periods import beside
+from dragoman.semantics.answers.transposing import transposed, transposed_columns
 from dragoman.semantics.compiler.compiled import Compiled, TotalKind
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.labels import title
@@ -26,7 +26,6 @@ from dragoman.semantics.query.request import Calculation, Query
 TOTAL_INDICATOR = "$omni_column_total_indicator"
 PERIOD = "omni_period_pivot"
 SWALLOWED = "#ERROR!"
-_SQL = table("duckdb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Assembly:
         """The columns of the assembled answer."""
         found = self._untransposed()
         if self.query.transposed:
-            found = _transposed_columns(found, self.query.transposed)
+            found = transposed_columns(found, self.query.transposed)
         if self.compiled.earlier:
             found.append(Column(PERIOD, "Periods Ago", DataType.NUMBER, is_dimension=True))
         if self.compiled.totals:
@@ -86,16 +85,25 @@ class Assembly:
         """
         import duckdb
 
-        with duckdb.connect(config={"threads": "1", "enable_external_access": "false"}) as work:
-            parts = [self._worked_out(work, main, self._totals_of(work, totals))]
-            for rows, period in zip(earlier, self.compiled.earlier, strict=True):
-                parts.append(
-                    self._worked_out(work, beside(work, main, rows, period, self.compiled))
-                )
-            parts[0] = found = self._in_order(parts[0])
-            if self.compiled.earlier:
-                found = _stacked(parts)
-            return self._with_totals(work, found, totals)
+        pa: Any = pyarrow()
+        try:
+            with duckdb.connect(config={"threads": "1", "enable_external_access": "false"}) as work:
+                return self._assembled(work, main, totals, earlier)
+        except (duckdb.Error, pa.ArrowException) as problem:
+            # Numbers of more digits than are calculated with, mostly.
+            told = str(problem).partition("\n")[0][:200]
+            raise PlanError(f"The answer cannot be put together: {told}") from None
+
+    def _assembled(
+        self, work: Any, main: Any, totals: Mapping[TotalKind, Any], earlier: Sequence[Any]
+    ) -> Any:
+        parts = [self._worked_out(work, main, self._totals_of(work, totals))]
+        for rows, period in zip(earlier, self.compiled.earlier, strict=True):
+            parts.append(self._worked_out(work, beside(work, main, rows, period, self.compiled)))
+        parts[0] = found = self._in_order(parts[0])
+        if self.compiled.earlier:
+            found = _stacked(parts)
+        return self._with_totals(work, found, totals)
 
     def _in_order(self, found: Any) -> Any:
         """The rows in the order, and within the limits, that go by calculations."""
@@ -109,7 +117,7 @@ class Assembly:
         rows = filled(work, rows, self.fills(), self.query, self.compiled.plan)
         found = self._calculated(work, rows, totals or {})
         if self.query.transposed:
-            found = _transposed(work, found, self.query.transposed, self.compiled.columns)
+            found = transposed(work, found, self.query.transposed, self.compiled.columns)
         return found
 
     def _totals_of(self, work: Any, totals: Mapping[TotalKind, Any]) -> dict[str, str]:
@@ -193,7 +201,7 @@ class Assembly:
         for kind, rows in totals.items():
             shown = self._of_shown(work, found, rows)
             if self.query.transposed:
-                shown = _transposed(work, shown, self.query.transposed, self.compiled.columns)
+                shown = transposed(work, shown, self.query.transposed, self.compiled.columns)
             parts.append(_flagged(_as(shown, found.schema), kind.value))
         return pa.concat_tables(parts, promote_options="permissive")
 
@@ -235,35 +243,6 @@ def _as(rows: Any, schema: Any) -> Any:
         for field in schema
     ]
     return pa.table(columns, names=schema.names)
-
-
-def _transposed_columns(found: Sequence[Column], measures: Sequence[str]) -> list[Column]:
-    kept = [column for column in found if column.name not in measures]
-    return [
-        *kept,
-        Column("measure_name", "Measure", DataType.STRING, is_dimension=True),
-        Column("measure_order", "Order", DataType.NUMBER, is_dimension=True),
-        Column("measure_value", "Value", DataType.NUMBER, is_dimension=False),
-    ]
-
-
-def _transposed(work: Any, found: Any, measures: Sequence[str], columns: Sequence[Column]) -> Any:
-    """Each measure as a row of its own."""
-    labels = {column.name: column.label for column in columns}
-    present = [name for name in measures if name in found.schema.names]
-    kept = [_quoted(name) for name in found.schema.names if name not in present]
-    work.register("wide_rows", found)
-    number = _quoted(ROW_NUMBER)
-    numbered = f"(SELECT *, ROW_NUMBER() OVER () AS {number} FROM wide_rows)"
-    parts: list[str] = []
-    for order, name in enumerate(present):
-        label = _SQL.string(labels.get(name, name))
-        value = f"CAST({_quoted(name)} AS DOUBLE) AS measure_value"
-        made = [f"{label} AS measure_name", f"{order} AS measure_order", value, number]
-        parts.append(f"SELECT {', '.join([*kept, *made])} FROM {numbered}")
-    listed = ", ".join([*kept, "measure_name", "measure_order", "measure_value"])
-    union = f"SELECT {listed} FROM ({' UNION ALL '.join(parts)})"
-    return work.sql(f"{union} ORDER BY {number}, measure_order").to_arrow_table()
 
 
 def _quoted(name: str) -> str:

@@ -40,7 +40,8 @@ class Earlier:
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """`sql`: its columns are c0, c1, … in the order of `columns`. `limit`: the greatest number of
-    rows, None for all. `missing`: names of the question that mean nothing; they are left out.
+    rows that it gives, None for no such number. `missing`: names of the question that mean nothing;
+    they are left out.
     `cut_late`: the limit and the offset that hold once calculations have ordered the rows.
     `good_until`: when words such as `last month` begin to mean another time; None: never."""
 

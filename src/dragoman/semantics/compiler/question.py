@@ -95,6 +95,9 @@ class Question:
 
     def _compiled(self) -> Compiled:
         groups, measured = self._selected()
+        for group in groups:
+            if group.name in self.query.transposed:
+                raise PlanError(f"{group.name} is no measure: it cannot be turned to rows.")
         pivots = frozenset(self.query.pivots) - set(self.missing)
         plan = self.plan(groups, measured, pivots)
         if pivots:
@@ -104,7 +107,8 @@ class Question:
             sql,
             tuple(plan.columns),
             plan,
-            plan.limit,
+            # Of a pivot the limit counts rows of the pivoted table, each of several cells.
+            None if pivots else plan.limit,
             tuple(self.missing),
             tuple(dict.fromkeys(self.warnings)),
             self.conditions.calendar.good_until(),

@@ -159,9 +159,10 @@ def read_query(body: object, key: str = "query", *, lenient: bool = False) -> Qu
 
 
 def _check(key: str, query: Query) -> None:
-    missing = [name for name in query.pivots if name not in query.fields]
-    if missing:
-        raise BadQuery(f"{key}.pivots", f"{missing[0][:80]!r} is not in fields")
+    for within, names in (("pivots", query.pivots), ("transposed_measures", query.transposed)):
+        missing = [name for name in names if name not in query.fields]
+        if missing:
+            raise BadQuery(f"{key}.{within}", f"{missing[0][:80]!r} is not in fields")
     if query.pivots and query.limit is None and not query.default_limit:
         raise BadQuery(f"{key}.limit", "a question with pivots needs a limit")
     if len(query.fields) > MAX_FIELDS:
