@@ -67,6 +67,9 @@ def test_there_and_back(run: Run, answer: Answer, shared: str, tmp_path: Path) -
     schema = file.parent / line.partition("$schema=")[2]
     assert json.loads(schema.read_text()) == document(FileKind.VIEW)
     assert "No difference" in run("models", "diff", str(folder)).stderr
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    shown = run("models", "diff", str(folder), code=3).stdout
+    assert "+++ folder/main/orders.view\nOnly the ends of lines differ." in shown
     file.write_text(f"{line}\n" + ORDERS.replace("Orders", "All orders"), "utf-8-sig")
     (folder / "new.view.yml").write_text("sql: SELECT 1\n")
     (folder / "t.topic.yaml").unlink()

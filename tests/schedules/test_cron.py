@@ -65,6 +65,26 @@ def test_published_examples(expression: str) -> None:
     assert due(expression, count=max(len(expected), 1)) == expected
 
 
+@pytest.mark.parametrize(
+    ("years", "expected"),
+    [
+        ("2026/2", [2026, 2028]),
+        ("*/2", [2026, 2028]),
+        ("2025-2030/3", [2028]),
+        ("2027,2030/5", [2027, 2030, 2035]),
+    ],
+)
+def test_years_in_steps(years: str, expected: list[int]) -> None:
+    schedule = cron.parse(f"0 0 1 7 ? {years}", "UTC")
+    moment: datetime | None = datetime(2026, 1, 1, tzinfo=UTC)
+    found: list[int] = []
+    while len(found) < len(expected) and moment is not None:
+        moment = schedule.after(moment)
+        found += [moment.year] if moment else []
+    assert found == expected
+    assert years in describe(schedule)
+
+
 def test_small_letters_blanks_and_the_wrapper_are_the_same_schedule() -> None:
     plain = cron.parse("0 18 ? * MON-FRI *", "UTC")
     for other in (
@@ -116,6 +136,8 @@ def test_a_time_that_the_clock_has_twice_runs_once() -> None:
         ("0 0 LW * ? *", "day-of-month: 'LW'"),
         ("0 0 1W,15W * ? *", "day-of-month: '1W,15W'"),
         ("0 0 1 13 ? *", "month: '13'"),
+        ("0 0 1 1 ? 2026/0", "year: '2026/0'"),
+        ("0 0 1 1 ? 2030-2026/2", "year: '2030-2026/2'"),
         ("0 0 1 JANUARY ? *", "month: 'JANUARY'"),
         ("0 0 ? * 8 *", "day-of-week: '8'"),
         ("0 0 ? * 0 *", "day-of-week: '0'"),

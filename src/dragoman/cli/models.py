@@ -121,9 +121,10 @@ def diff(
 def _print_difference(key: str, before: str, after: str) -> None:
     import difflib
 
-    lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), f"model/{key}", f"folder/{key}", lineterm=""
-    )
+    names = (f"model/{key}", f"folder/{key}")
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm=""))
+    if not lines:
+        lines = [f"--- {names[0]}", f"+++ {names[1]}", "Only the ends of lines differ."]
     for line in lines:
         print(shown(line))
 

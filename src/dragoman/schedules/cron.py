@@ -35,6 +35,7 @@ _REFUSED = {
     "year": r".*(\*-|-\*).*",
 }
 _WRAPPED = re.compile(r"cron\((.*)\)", re.IGNORECASE | re.DOTALL)
+_YEAR_STEPS = re.compile(r"(\*|[0-9]{4})(?:-([0-9]{4}))?/([1-9][0-9]{0,3})")
 _LONGEST = 200
 # Of the hour that a clock has twice, or the gap it leaves, no schedule has more minutes than this.
 _MOST_SKIPPED = 24 * 60
@@ -114,11 +115,21 @@ def _check(fields: list[str]) -> None:
 
 
 def _for_library(expression: str) -> str:
-    """`L` alone as the day of the week is its last day, which the library does not know."""
-    fields = expression.split(" ")
-    if fields[4] == "L":
-        fields[4] = "7"
-    return " ".join(fields)
+    """`L` alone as the day of the week is its last day, and years may have steps: the library does
+    not know that."""
+    *others, weekday, years = expression.split(" ")
+    listed = ",".join(_stepped(part) for part in years.split(","))
+    return " ".join([*others, "7" if weekday == "L" else weekday, listed])
+
+
+def _stepped(years: str) -> str:
+    """The years of `2026/2`, `*/2` or `2026-2030/2` one by one; anything else as it is."""
+    found = _YEAR_STEPS.fullmatch(years)
+    if found is None:
+        return years
+    first = 1970 if found[1] == "*" else int(found[1])
+    each = range(first, int(found[2] or 2199) + 1, int(found[3]))
+    return ",".join(map(str, each)) or years
 
 
 def _zone(name: str) -> str:
