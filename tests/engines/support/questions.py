@@ -35,6 +35,10 @@ VIEWS: dict[str, Any] = {
                 "level_of_detail": {"aggregate_type": "sum", "fixed": ["orders.user_id"]},
             },
             "top": {"sql": "${status}", "dynamic_top_n": {"n": 2, "by": "orders.total"}},
+            "top_user": {
+                "sql": "${user_id}",
+                "dynamic_top_n": {"n": 1, "by": "orders.total", "else": "2"},
+            },
         },
         "measures": {
             "count": {"aggregate_type": "count"},
@@ -173,6 +177,8 @@ _KINDS: dict[str, list[dict[str, Any]]] = {
     "greatest groups": [
         asked("orders.top", "orders.total"),
         asked("orders.top[1]", "orders.total"),
+        asked("orders.top_user", "orders.total"),
+        asked("orders.top_user[3]", "orders.total"),
     ],
     "rows and order": [
         asked("orders.status", default_group_by=False),

@@ -15,7 +15,7 @@ from dragoman.semantics.answers.assembling import TOTAL_INDICATOR, Assembly
 from dragoman.semantics.compiler.compiled import TotalKind
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.query.request import read_query
-from tests.semantics.compiler.support import MemoryLayer, ask, asking
+from tests.semantics.compiler.support import MemoryLayer, ask, asking, changed
 
 VIEWS: dict[str, Any] = {
     "orders": {
@@ -244,6 +244,34 @@ def test_the_greatest_groups(database: Any) -> None:
     assert rows(database, fields=fields) == [("open", 30), ("paid", 17), (None, 5)]
 
 
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [
+        ("clash", {"open": 30, "open (all others)": 22}),
+        ("clash[2]", {"open": 30, "paid": 17, "open (all others)": 5}),
+        ("free", {"open": 30, "paid": 22}),
+        ("free[2]", {"open": 30, "paid": 17, "paid (all others)": 5}),
+        ("number", {"3": 30, "0": 22}),
+        ("number[2]", {"3": 30, "0": 17, "0 (all others)": 5}),
+    ],
+)
+def test_the_others_are_never_one_with_a_group_of_their_name(
+    database: Any, field: str, found: dict[str, int]
+) -> None:
+    sizes = "CASE ${status} WHEN 'open' THEN 3 WHEN 'paid' THEN 0 END"
+    made = {
+        name: {"sql": sql, "dynamic_top_n": {"n": 1, "by": "orders.total", "else": label}}
+        for name, sql, label in (
+            ("clash", "${status}", "open"),
+            ("free", "${status}", "paid"),
+            ("number", sizes, "0"),
+        )
+    }
+    layer = changed(SHOP, "orders", dimensions=made)
+    asked = {"table": "orders", "fields": [f"orders.{field}", "orders.total"]}
+    assert {tuple(row.values()) for row in answered(database, asked, layer)} == set(found.items())
+
+
 def test_the_least_groups(database: Any) -> None:
     # NULL is the least here, and is told apart from "more" by that alone.
     assert rows(database, fields=["orders.last", "orders.total"]) == [("more", 47), (None, 5)]
@@ -357,6 +385,13 @@ def test_pivots_limit_rows_of_the_pivoted_table(database: Any) -> None:
 def answered(
     database: Any, question: dict[str, Any], layer: MemoryLayer = SHOP, by: Any = None
 ) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = assembled(database, question, layer, by).to_pylist()
+    return found
+
+
+def assembled(
+    database: Any, question: dict[str, Any], layer: MemoryLayer = SHOP, by: Any = None
+) -> Any:
     compiled = ask(layer, question, by)
 
     def table(sql: str, columns: Any) -> Any:
@@ -368,7 +403,7 @@ def answered(
     earlier = [table(each.sql, compiled.columns) for each in compiled.earlier]
     found = assembly.assemble(table(compiled.sql, compiled.columns), totals, earlier)
     assert found.schema.names == [column.name for column in assembly.columns()]
-    return found.to_pylist()
+    return found
 
 
 def field(name: str) -> dict[str, Any]:

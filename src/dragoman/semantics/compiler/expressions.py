@@ -142,9 +142,12 @@ class Expressions:
             by = self.names.field(top.by.within(found.view))
             if not isinstance(by, Measure):
                 raise PlanError(f"{found.address} is ranked by {by.address}, which is no measure.")
-            level = levels.value(found, by, [found.address], least_first=not top.desc)
+            # What is ranked has a type of its own; the names of its groups are texts.
+            plain = found if found.sql is None else replace(found, type=DataType.UNKNOWN)
+            own = self._value(plain)
+            level = levels.ranking(found, top, by, own.type)
             count = int(bracket) if bracket is not None and bracket.isdigit() else top.n
-            return levels.greatest(self._value(found), level, count, top.otherwise)
+            return levels.greatest(own, level, count, top)
         return self._value(found)
 
     def _value(self, found: Dimension) -> Expr:

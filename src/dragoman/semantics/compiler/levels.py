@@ -13,16 +13,19 @@ from dragoman.dialects.sql import SqlFunctions
 from dragoman.dialects.sql.kinds import CastType
 from dragoman.semantics.compiler.expressions import Expr
 from dragoman.semantics.datatypes import DataType
-from dragoman.semantics.model.fields import Aggregate, Dimension, LodScope, Measure
+from dragoman.semantics.model.fields import Aggregate, Dimension, DynamicTopN, LodScope, Measure
 from dragoman.semantics.model.references import FieldRef
 
 OTHERS = "Other"
+# After the label, where it is the name of a group of its own.
+APART = " (all others)"
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
     """A subquery beside the joined rows. `sql`: its columns are c0, c1, … (the grain), v (the
-    value) and k (a number for each grain, the greatest value first, or the least)."""
+    value), k (a number for each grain, the greatest value first, or the least), and of a ranking o
+    (the number of the group that is called as the others are)."""
 
     alias: str
     sql: str
@@ -64,6 +67,24 @@ class Levels:
             known = self._made(owner, sql, grain, least_first)
             self.found[owner.address] = known
         return known
+
+    def ranking(self, owner: Dimension, top: DynamicTopN, by: Measure, kind: DataType) -> Level:
+        """The values of a dimension by a measure; made once. `kind`: what they are."""
+        level = self.found.get(owner.address)
+        if level is None:
+            plain = self._made(owner, by, [owner.address], not top.desc)
+            level = self.found[owner.address] = replace(plain, sql=self._told(plain, top, kind))
+        return level
+
+    def _told(self, ranked: Level, top: DynamicTopN, kind: DataType) -> str:
+        """A ranking's statement that tells the place of the value that is the others' label."""
+        name = self.sql.name
+        called = f"{self._text(name('c0'), kind)} = {self.sql.string(_label(top))}"
+        place = f"MAX(CASE WHEN {called} THEN {name('k')} END) OVER () AS {name('o')}"
+        return f"SELECT t.*, {place} FROM ({ranked.sql}) t"  # noqa: S608 - our own names
+
+    def _text(self, x: str, kind: DataType) -> str:
+        return self.sql.text(x) if kind is DataType.STRING else self.sql.cast(x, CastType.STRING)
 
     def _made(
         self, owner: Dimension | Measure, measure: Measure, grain: Sequence[str], least_first: bool
@@ -125,16 +146,21 @@ class Levels:
             return value
         return replace(value, type=row.type, shown=row.shown)
 
-    def greatest(self, own: Expr, level: Level, count: int, otherwise: str | None) -> Expr:
-        """The value where it is among the greatest, and what stands for all others."""
-        is_text = own.type is DataType.STRING
-        text = self.sql.text(own.text) if is_text else self.sql.cast(own.text, CastType.STRING)
-        place = self.column(level, "k", DataType.NUMBER).text
-        kept = f"{place} <= {count}"
-        if otherwise is None:
+    def greatest(self, own: Expr, level: Level, count: int, top: DynamicTopN) -> Expr:
+        """The value where it is among the greatest, and what stands for all others: never the same
+        as a value that is among them."""
+        kept = f"{self.column(level, 'k', DataType.NUMBER).text} <= {count}"
+        if top.otherwise is None:
             kept += f" OR {own.text} IS NULL"
-        rest = self.sql.string(OTHERS if otherwise is None else otherwise)
-        return Expr(f"CASE WHEN {kept} THEN {text} ELSE {rest} END", own.views, DataType.STRING)
+        taken = f"{self.column(level, 'o', DataType.NUMBER).text} <= {count}"
+        apart, rest = (self.sql.string(each) for each in (_label(top) + APART, _label(top)))
+        text = self._text(own.text, own.type)
+        cases = f"WHEN {kept} THEN {text} WHEN {taken} THEN {apart} ELSE {rest}"
+        return Expr(f"CASE {cases} END", own.views, DataType.STRING)
+
+
+def _label(top: DynamicTopN) -> str:
+    return OTHERS if top.otherwise is None else top.otherwise
 
 
 def _ref(address: str) -> FieldRef:

@@ -108,7 +108,10 @@ DIMENSION = record(
                 "n": whole("How many; `field[25]` asks for another number.", minimum=1),
                 "by": field_ref("The measure that ranks them."),
                 "desc": flag("The greatest first.", default=True),
-                "else": text("The name for all others."),
+                "else": text(
+                    "The name for all others; ` (all others)` follows where a "
+                    "value of that name is told apart."
+                ),
             },
             "The values that a measure ranks first; the others are one group.",
             required=["n", "by"],
