@@ -106,6 +106,26 @@ def test_a_result_is_used_again_and_can_be_refused(server: Server, model: str) -
     assert sorted(map(str, rows(again))) == sorted(map(str, rows(fresh)))
 
 
+def test_an_answer_that_calculations_order_tells_whether_rows_are_left_out(
+    server: Server, model: str
+) -> None:
+    tree = {"type": "field", "field_name": "orders.count"}
+    question = ask(model, "orders.status", "orders.count", "again")
+    question["query"] |= {
+        "calculations": [{"calc_name": "again", "sql_expression": tree}],
+        "sorts": [{"column_name": "again"}],
+    }
+    whole = lines(server.root.post(RUN, json=question))[1]
+    assert whole["summary"]["truncated"] is False
+    question["query"]["limit"] = len(rows(whole)) - 1
+    for from_cache in (False, True):
+        cut = lines(server.root.post(RUN, json=question))[1]
+        assert cut["cache_metadata"]["from_cache"] is from_cache
+        assert cut["summary"]["truncated"] is True
+    question["query"]["limit"] += 1
+    assert lines(server.root.post(RUN, json=question))[1]["summary"]["truncated"] is False
+
+
 @pytest.mark.parametrize("kind", ["csv", "json", "xlsx"])
 def test_one_document(server: Server, model: str, kind: str) -> None:
     question = ask(model, "orders.status", "orders.count", resultType=kind)

@@ -59,7 +59,8 @@ class FieldsQuery(Query):
                 Stage.QUERY, Cause.SETTINGS_INVALID, problem.message, fix=problem.fix
             ) from None
         whole = Rows(table.schema, _Given(table.to_batches()), [])
-        yield Rows(*renamed(whole, planned.columns, labels=self._labels))
+        schema, batches, notices = renamed(whole, planned.columns, labels=self._labels)
+        yield Rows(schema.with_metadata(table.schema.metadata), batches, notices)
 
     def _beside(self, sql: str, columns: Any, most: int) -> Any:
         self.check()

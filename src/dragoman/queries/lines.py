@@ -15,6 +15,7 @@ from dragoman.queries.envelope import Ask
 from dragoman.queries.executions import EXECUTIONS, Job, outcome
 from dragoman.queries.planning import Planned
 from dragoman.queries.spool import Spooled
+from dragoman.semantics.answers.assembling import TRUNCATED
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.plan import Column
 from dragoman.semantics.datatypes import DataType
@@ -90,26 +91,34 @@ def _complete(job: Job, found: Spooled) -> dict[str, Any]:
         "status": "COMPLETE",
         "client_result_id": job.result_id,
         "query": job.body,
-        "summary": summary(job.planned, found.rows, milliseconds),
+        "summary": {
+            **summary(job.planned),
+            "total_rows": found.rows,
+            "execution_time_ms": milliseconds,
+            "truncated": _is_truncated(job.planned, found),
+        },
         "cache_metadata": {"num_rows": found.rows, "from_cache": execution.from_cache},
         "stream_stats": {"server_stream": milliseconds},
     }
 
 
-def summary(planned: Planned, rows: int | None = None, milliseconds: int = 0) -> dict[str, Any]:
+def _is_truncated(planned: Planned, found: Spooled) -> bool:
+    """Whether the limit may have left rows out: exact where the answer was put together."""
+    if planned.assembly is not None:
+        return found.metadata().get(TRUNCATED) == b"true"
+    return planned.limit is not None and found.rows >= planned.limit
+
+
+def summary(planned: Planned) -> dict[str, Any]:
     """What there is to know of an answer beside its rows."""
     sql = planned.sql if planned.shows_sql else ""
-    found: dict[str, Any] = {
+    return {
         "fields": {column.name: field_facts(column) for column in planned.columns or ()},
         "display_sql": sql,
         "sql": sql,
         "missing_fields": list(planned.missing),
         "warnings": list(planned.warnings),
     }
-    if rows is not None:
-        truncated = planned.limit is not None and rows >= planned.limit
-        found |= {"total_rows": rows, "execution_time_ms": milliseconds, "truncated": truncated}
-    return found
 
 
 def field_facts(column: Column) -> dict[str, Any]:

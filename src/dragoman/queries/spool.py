@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dragoman.dialects.arrow import pyarrow
 from dragoman.dialects.base import Rows
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.queries.formats import FORMATS_BY_KEY, encode
@@ -37,6 +38,12 @@ class Spooled:
     def base64(self) -> Iterator[bytes]:
         """The stream in base64, a piece at a time."""
         return map(base64.b64encode, self.pieces())
+
+    def metadata(self) -> Mapping[bytes, bytes]:
+        """What the answer's schema tells besides its columns."""
+        pa = pyarrow()
+        with self.path.open("rb") as file, pa.ipc.open_stream(file) as stream:
+            return dict(stream.schema.metadata or {})
 
     def remove(self) -> None:
         """Delete the file; harmless when it is gone."""

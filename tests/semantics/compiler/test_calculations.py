@@ -8,14 +8,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dragoman.semantics.answers.assembling import TRUNCATED
 from dragoman.semantics.answers.calculations import Calculator
 from dragoman.semantics.answers.lookups import ROW_NUMBER
 from dragoman.semantics.answers.lookups import ROWS as NUMBERED
 from dragoman.semantics.answers.operators import Frame
 from dragoman.semantics.compiler.errors import PlanError
-from tests.semantics.compiler.test_questions import answered, call, database, field, literal
+from tests.semantics.compiler.test_questions import (
+    answered,
+    assembled,
+    call,
+    database,
+    field,
+    literal,
+)
 
 __all__ = ["database"]
+PIVOT = ["orders.user_id", "orders.status", "orders.total", "half"]
 TOTAL, STATUS = field("orders.total"), field("orders.status")
 # Sorted by their totals: no status 5, paid 17, open 30.
 ROWS: dict[str, Any] = {
@@ -273,3 +282,34 @@ def test_windows_and_look_ups_are_those_of_plain_python(
     wanted = [n for n, (key, _) in enumerate(cells, 1) if key == value]
     places = by_duckdb(database, cells, fx("MATCH", literal(value), k, literal(0)))
     assert places == [wanted[0] if wanted else None] * len(cells)
+
+
+@pytest.mark.parametrize(
+    ("more", "truncated"),
+    [
+        ({"limit": 2}, True),
+        ({"limit": 3}, False),  # there are three: none is left out
+        ({"limit": 2, "offset": 1}, False),
+        ({"limit": None}, False),
+        ({"limit": 2, "sorts": []}, True),
+        ({"limit": 4, "sorts": []}, False),
+        ({"limit": 3, "sorts": [], "column_totals": {"::total::": {}}}, True),
+        ({"limit": 4, "sorts": [], "column_totals": {"::total::": {}}}, False),
+        # A pivot's limit counts its rows, which are three, not its four cells.
+        ({"limit": 4, "fields": PIVOT, "pivots": ["orders.status"], "sorts": []}, False),
+        ({"limit": 2, "fields": PIVOT, "pivots": ["orders.status"], "sorts": []}, True),
+    ],
+)
+def test_an_answer_tells_whether_its_limit_left_rows_out(
+    database: Any, more: dict[str, Any], truncated: bool
+) -> None:
+    asked = {
+        "table": "orders",
+        "fields": ["orders.status", "orders.total", "half"],
+        "calculations": [
+            {"calc_name": "half", "sql_expression": fx("DIVIDE", field("orders.total"), literal(2))}
+        ],
+        "sorts": [{"column_name": "half"}],
+    }
+    found = assembled(database, {**asked, **more})
+    assert found.schema.metadata == {TRUNCATED: b"true" if truncated else b"false"}

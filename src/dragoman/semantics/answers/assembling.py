@@ -26,6 +26,8 @@ from dragoman.semantics.query.request import Calculation, Query
 TOTAL_INDICATOR = "$omni_column_total_indicator"
 PERIOD = "omni_period_pivot"
 SWALLOWED = "#ERROR!"
+# In the metadata of an assembled answer: whether its limit left rows out ("true" or "false").
+TRUNCATED = b"dragoman.truncated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +102,26 @@ class Assembly:
         parts = [self._worked_out(work, main, self._totals_of(work, totals))]
         for rows, period in zip(earlier, self.compiled.earlier, strict=True):
             parts.append(self._worked_out(work, beside(work, main, rows, period, self.compiled)))
+        truncated = self._is_truncated(main, parts[0].num_rows)
         parts[0] = found = self._in_order(parts[0])
         if self.compiled.earlier:
             found = _stacked(parts)
-        return self._with_totals(work, found, totals)
+        whole = self._with_totals(work, found, totals)
+        return whole.replace_schema_metadata({TRUNCATED: b"true" if truncated else b"false"})
+
+    def _is_truncated(self, main: Any, rows: int) -> bool:
+        """Whether there are more rows than the limit; where the database cut them, whether it gave
+        as many. `rows`: before they are cut here."""
+        if self.compiled.cut_late is not None:
+            limit, offset = self.compiled.cut_late
+            return limit is not None and rows > offset + limit
+        if self.compiled.limit is None:
+            return False
+        plan = self.compiled.plan
+        keys = [each.name for each in plan.groups if each.name not in plan.pivots]
+        if plan.pivots:
+            main = main.select(keys).group_by(keys).aggregate([])
+        return main.num_rows >= self.compiled.limit
 
     def _in_order(self, found: Any) -> Any:
         """The rows in the order, and within the limits, that go by calculations."""
