@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dragoman.queries import executions
+from dragoman.queries import executions, xlsx
 from tests.support.server import Server, running_server, settings_for
 
 RUN = "/api/v1/query/run"
@@ -166,6 +166,24 @@ def test_what_breaks_inside_is_told_in_the_stream(
     assert (told["status"], told["error_type"]) == ("FAILED", "INTERNAL")
     assert "secret" not in told["error_message"]
     assert footer == {"remaining_job_ids": [], "timed_out": "false"}
+
+
+def test_a_spreadsheet_writes_what_no_cell_holds_as_csv_does(tmp_path: Path) -> None:
+    columns = {
+        "wait": pa.array([pa.MonthDayNano([0, 1, 1_000_000_000])]),
+        "tags": pa.array([["a", None]]),
+    }
+    rows = pa.table(columns)
+    with (
+        pa.OSFile(str(tmp_path / "a.arrow"), "wb") as file,
+        pa.ipc.new_stream(file, rows.schema) as out,
+    ):
+        out.write_table(rows)
+    xlsx.write(tmp_path / "a.arrow", tmp_path / "a.xlsx", [])
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert "P1DT1S" in sheet
+    assert "[&quot;a&quot;,null]" in sheet or '["a",null]' in sheet
 
 
 def test_raw_arrow(server: Server, model: str) -> None:

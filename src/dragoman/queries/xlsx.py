@@ -68,13 +68,30 @@ def write(source: Path, target: Path, columns: Sequence[dict[str, Any]]) -> None
         styles = [_style(book, field, columns, at) for at, field in enumerate(reader.schema)]
         row = 0
         for batch in reader:
-            values = [column.to_pylist() for column in batch.columns]
+            values = [_values(column) for column in batch.columns]
             if row + batch.num_rows > MAX_ROWS:
                 raise SystemExit(f"a sheet holds {MAX_ROWS} rows: set a limit")
             for cells in zip(*values, strict=True):
                 row += 1
                 for at, value in enumerate(cells):
                     _cell(sheet, row, at, value, styles[at])
+
+
+def _values(column: Any) -> list[Any]:
+    """What stands in the cells; what no cell holds is written as in CSV."""
+    from dragoman.dialects.arrow import pyarrow
+    from dragoman.queries.formats.json import ENCODER
+    from dragoman.queries.formats.plain import values
+
+    types: Any = pyarrow().types
+    kind = column.type
+    texts = (types.is_nested, types.is_interval, types.is_duration, types.is_binary)
+    if not any(is_one(kind) for is_one in texts):
+        return column.to_pylist()
+    return [
+        each if each is None or isinstance(each, str) else ENCODER.encode(each).decode()
+        for each in values(column)
+    ]
 
 
 def _style(book: Any, field: Any, columns: Sequence[dict[str, Any]], at: int) -> Any:

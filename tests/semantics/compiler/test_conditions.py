@@ -205,3 +205,28 @@ def test_a_number_that_is_none_is_an_error() -> None:
     filters = {"t.price": {"type": "string", "kind": "EQUALS", "values": ["1; DROP TABLE t"]}}
     with pytest.raises(PlanError, match="number"):
         ask(LAYER, {"table": "t", "fields": ["t.id"], "filters": filters})
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "told"),
+    [
+        ("name", {"type": "number", "kind": "EQUALS", "values": [0]}, '"string"'),
+        ("at", {"type": "number", "kind": "EQUALS", "values": [0]}, '"date"'),
+        ("day", {"type": "boolean", "is_negative": False}, '"date"'),
+        ("name", {"type": "boolean", "is_negative": False}, '"string"'),
+        (
+            "price",
+            {"type": "date", "kind": "TIME_FOR_UNIT_DURATION", "left_side": "2024"},
+            "NUMBER",
+        ),
+        ("flag", {"type": "date", "kind": "IS_AT_HOUR_OF_DAY", "left_side": "1"}, "BOOLEAN"),
+    ],
+)
+def test_a_filter_that_does_not_fit_its_field_is_an_error(
+    field: str, given: dict[str, Any], told: str
+) -> None:
+    # MySQL would find every text equal to 0.
+    for whole in (given, {"type": "composite", "conjunction": "OR", "filters": [given]}):
+        with pytest.raises(PlanError, match=f"t.{field} does not fit") as refused:
+            ask(LAYER, {"table": "t", "fields": ["t.id"], "filters": {f"t.{field}": whole}})
+        assert told in str(refused.value)

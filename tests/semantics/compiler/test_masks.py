@@ -74,7 +74,7 @@ CHOICES = [
     {"filters": {"orders.total": NUMBER}},
     {"filters": {"orders.fees": NUMBER}},
     {"filters": {"orders.created_at": SINCE}},
-    {"filters": {"orders.created_at[year]": NUMBER}},
+    {"filters": {"orders.created_at[month_num]": NUMBER}},
     {"filters": {"orders.fee": {"type": "user_attribute", "user_attribute_name": "level"}}},
     {"filters": {"orders.fee": {"type": "composite", "conjunction": "OR", "filters": [NUMBER]}}},
     {"controls": [{"type": "MULTI_FIELD_FILTER", "filters": {"orders.fee": NUMBER}}]},
@@ -139,3 +139,7 @@ def test_a_level_of_detail_is_the_same_for_those_who_do_not_see_its_grain(databa
     assert rows(database, fields[1:]) == [(pytest.approx(52 / 3),)]
     assert rows(database, fields) == [(None, pytest.approx(52 / 3))]
     assert rows(database, fields, INSIDER) == [(1, 40), (2, 5), (None, 7)]
+
+
+def test_a_masked_measure_alone_is_one_value(database: Any) -> None:
+    assert rows(database, ["orders.total"]) == [(None,)]

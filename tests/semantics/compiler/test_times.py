@@ -32,6 +32,14 @@ def test_a_time_frame_is_filtered_by_the_time_itself(database: Any, grain: str) 
     assert count(database, {name: dated("TIME_FOR_UNIT_DURATION", "2026-03")}) == 1
 
 
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Kathmandu"])
+def test_seconds_since_1970_are_the_same_in_every_zone(database: Any, zone: str | None) -> None:
+    asked = {"table": "orders", "fields": ["orders.created_at[epoch]"], "limit": None}
+    found = answered(database, asked, by=asking(timezone=zone))
+    stored = database.execute("SELECT DISTINCT epoch(created_at) FROM orders").fetchall()
+    assert {row["orders.created_at[epoch]"] for row in found} == {each for (each,) in stored}
+
+
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [

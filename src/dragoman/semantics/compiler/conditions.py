@@ -106,6 +106,7 @@ class Conditions:
         """The condition of a filter; None where it filters nothing. Raises `PlanError`."""
         for kind, write in self._writers:
             if isinstance(given, kind):
+                _check_type(given, on)
                 return write(given, on)
         raise PlanError(f"The filter on {on.name} is of no kind that is known.")
 
@@ -289,6 +290,28 @@ class Conditions:
         else:
             found = self.sql.part(x, _PARTS[given.kind])
         return _one_of(found, [str(number) for number in given.numbers])[0]
+
+
+def _check_type(given: Filter, on: Operand) -> None:
+    """Raise `PlanError` for a filter that compares what cannot be compared. Some databases would
+    make something of it: MySQL finds every text equal to 0."""
+    refused = _REFUSED.get(type(given), frozenset())
+    kind = (on.whole or on).type if isinstance(given, DateFilter) else on.type
+    if kind in refused:
+        fit = "string" if kind is DataType.STRING else "date" if kind.is_time else "null"
+        raise PlanError(
+            f"The filter on {on.name} does not fit: its values are of type {kind.wire}.",
+            fix=f'Use a filter of type "{fit}".',
+        )
+
+
+_NEVER_NUMBERS = frozenset({DataType.STRING, DataType.ARRAY, DataType.INTERVAL})
+_TIMES = frozenset(kind for kind in DataType if kind.is_time)
+_REFUSED: dict[type[Filter], frozenset[DataType]] = {
+    NumberFilter: _NEVER_NUMBERS | _TIMES,
+    BooleanFilter: _NEVER_NUMBERS | _TIMES,
+    DateFilter: _NEVER_NUMBERS | {DataType.NUMBER, DataType.BOOLEAN},
+}
 
 
 def _truth(on: Operand, value: Value) -> bool:

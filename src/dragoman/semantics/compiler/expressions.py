@@ -225,7 +225,17 @@ class Expressions:
         text = self.sql.local(raw.text, kind, self.asking.system_timezone, zone)
         return replace(raw, text=text, type=DataType.TIMESTAMP, shown=True)
 
-    def reading(self, raw: Expr, *, convert: bool) -> Expr:
+    def instant(self, raw: Expr, convert: bool) -> Expr:
+        """A time as a reading in UTC, whoever asks: to count the seconds since 1970."""
+        kind = timeframes.kind_of(raw.type)
+        if raw.shown or kind in (None, TimeKind.DATE):
+            return raw
+        if kind is not TimeKind.ZONED and (self.asking.timezone is None or not convert):
+            return raw
+        text = self.sql.local(raw.text, kind, self.asking.system_timezone, "UTC")
+        return replace(raw, text=text, type=DataType.TIMESTAMP, shown=True)
+
+    def reading(self, raw: Expr, convert: bool) -> Expr:
         """A time as a day or a reading without a zone, to cut and to read numbers off."""
         read = self.shown(raw, convert=convert)
         if timeframes.kind_of(read.type) is not TimeKind.ZONED:
@@ -240,7 +250,7 @@ class Expressions:
             raise PlanError(f"{found.address} has no time frame [{bracket}].") from None
         if not raw.type.is_time:
             raise PlanError(f"{found.address} is not a time: it has no time frame [{bracket}].")
-        read = self.reading(raw, convert=found.convert_tz)
+        read = (self.instant if grain is Grain.EPOCH else self.reading)(raw, found.convert_tz)
         frames = timeframes.Timeframes(
             self.sql, self.names.week_start, self.asking.fiscal_offset(self.names.settings)
         )
@@ -256,7 +266,7 @@ class Expressions:
             found.address,
             raw.text,
             raw.type,
-            lambda: self.reading(raw, convert=found.convert_tz).text,
+            lambda: self.reading(raw, found.convert_tz).text,
             found.convert_tz,
             whole,
         )

@@ -209,7 +209,9 @@ class Question:
 
     def _measured(self, name: str, found: Measure) -> Measured:
         if self.access.masks(found):
-            hidden = Formula(found.address, found.view, ("NULL",), frozenset({found.view}))
+            # An aggregate, so that the groups are those of the measure.
+            nothing = ("MAX(CASE WHEN 1 = 0 THEN 1 END)",)
+            hidden = Formula(found.address, found.view, nothing, frozenset({found.view}))
             return Measured(name, found, hidden)
         formula = self.measures.formula(found)
         return Measured(name, found, formula if self.stored else self._read(formula))
