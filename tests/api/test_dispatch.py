@@ -229,6 +229,19 @@ def test_fault_of_ours_tells_nothing(
     assert "hunter2" not in answer.text
 
 
+def test_a_change_with_a_parameter_that_nobody_knows_is_refused(sqlite_server: Server) -> None:
+    """Else it would be done without what the parameter says, such as another branch."""
+    connection = sqlite_server.create()
+    client, path = sqlite_server.root, f"{CONNECTIONS}/{connection}"
+    for answer in (
+        client.patch(f"{path}?branch_id=x", json={"name": "Y"}),
+        client.delete(f"{path}?branch_id=x"),
+    ):
+        told = assert_error(answer, 400)
+        assert told["message"] == "Bad Request: Unrecognized key(s) in object: 'branch_id'"
+    assert client.get(f"{path}?branch_id=x").status_code == 200
+
+
 def test_id_in_other_letter_case_or_form_is_the_same_id(server: Server) -> None:
     made = server.create()
     for form in (made.upper(), made.replace("-", ""), "{" + made + "}"):

@@ -181,6 +181,24 @@ def test_a_name_means_the_view_that_is_there(yaml: Yaml, name: str, path: str) -
     assert own.endswith("label: combined\n")
 
 
+@pytest.mark.parametrize("spelling", ["branchId", "branch_id"])
+def test_a_branch_may_be_named_in_the_query(yaml: Yaml, spelling: str) -> None:
+    """Clients send it there, though the contract has it in the body: such a write is never one to
+    the shared model."""
+    branch = yaml.house.branch("dev")
+    post = yaml.house.server.root.post
+    sent = {"fileName": "orders.view", "yaml": "label: On the branch\n"}
+    assert post(yaml.path, params={spelling: branch}, json=sent).status_code == 200
+    assert "On the branch" in yaml.file("orders.view", branchId=branch)
+    assert "On the branch" not in yaml.file("orders.view")
+    both = {**sent, "branchId": str(uuid.uuid4())}
+    told = assert_error(post(yaml.path, params={spelling: branch}, json=both), 400)
+    assert "name two branches" in told["message"]
+    told = assert_error(post(yaml.path, params={"branch": branch}, json=sent), 400)
+    assert "Unrecognized key(s) in object: 'branch'" in told["message"]
+    assert "On the branch" not in yaml.file("orders.view")
+
+
 def test_an_unclear_name_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     generate(monkeypatch, {
         "a/x.view": "# Reference this view as a__x\ndimensions: {}\n",

@@ -127,6 +127,8 @@ class Dispatcher:
             if not admits(principal, visit.route.permission):
                 raise _refused(visit.route.permission)
         call = Call(self.house, request, visit.route, parameters, principal, origin)
+        if _strict(request, visit.route):
+            call.query()
         return await visit.route.handler(call)
 
     async def _authenticate(self, request: Request, route: Route, origin: Origin) -> Principal:
@@ -202,6 +204,13 @@ class _Visit:
     def __init__(self) -> None:
         self.route: Route | None = None
         self.principal: Principal | None = None
+
+
+def _strict(request: Request, route: Route) -> bool:
+    """Whether parameters are refused that the route does not know, whatever its handler asks for: a
+    change that ignores what it was told may change the wrong thing."""
+    reads = request.method in ("GET", "HEAD") or route.permission is Permission.PUBLIC
+    return not reads and request.scope["path"].startswith("/api/v1/")
 
 
 def _refused(permission: Permission) -> Forbidden:

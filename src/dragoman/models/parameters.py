@@ -19,9 +19,12 @@ MODEL_KINDS = (*Kind, "TOPIC", "FIELD_PICKER_TOPIC")
 _MOST_DIGITS = 9
 
 
-def branch_id(query: Mapping[str, str]) -> str | None:
-    """The branch that a request names, in either spelling. Raises `BadRequest`."""
+def branch_id(query: Mapping[str, str], in_body: str | None = None) -> str | None:
+    """The branch that a request names, in either spelling, or in its body as well: where the
+    contract has it in the one place, clients send it in the other. Raises `BadRequest`."""
     named = {uuid_of(query[name], name) for name in ("branch_id", "branchId") if name in query}
+    if in_body is not None:
+        named.add(uuid_of(in_body, "branchId"))
     if len(named) > 1:
         raise BadRequest("Bad Request: branch_id and branchId name two branches")
     return next(iter(named), None)

@@ -123,7 +123,7 @@ async def replace_names(call: Call) -> Response:
     body = typed(await call.json(), ReplaceNames)
     user_id = _user(query)
     _known_labels(body.labels)
-    branch = None if body.branch_id is None else uuid_of(body.branch_id, "branch_id")
+    branch = branch_id(query, body.branch_id)
     kind = body.find_or_replace_type
     names = upkeep.name(kind, body.find), upkeep.name(kind, body.replacement)
 
@@ -226,7 +226,7 @@ ROUTES = (
         TAG,
         body=ReplaceNames,
         answer=NamesReplaced,
-        query=(_USER,),
+        query=(_USER, *BRANCH),
         errors=(400, 404),
         cases=(ON_THE_MODEL,),
     ),

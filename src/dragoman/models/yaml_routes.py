@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from starlette.responses import Response
 
 from dragoman.access.policy import Permission
-from dragoman.api.call import Call, answer, typed, uuid_of
+from dragoman.api.call import Call, answer, typed
 from dragoman.api.errors import BadRequest
 from dragoman.api.paging import flag
 from dragoman.api.routing import ON_THE_MODEL, Parameter, Route
 from dragoman.models import versions, yaml_saving
 from dragoman.models.access import on_branch
-from dragoman.models.parameters import branch_id
+from dragoman.models.parameters import BRANCH, branch_id
 from dragoman.models.patterns import is_plain, matcher
 from dragoman.models.records import Model
 from dragoman.models.resolving import file_path
@@ -112,7 +112,7 @@ async def write(call: Call) -> Response:
         body.file_name,
         body.yaml,
         body.mode,
-        None if body.branch_id is None else uuid_of(body.branch_id, "branchId"),
+        branch_id(call.query(), body.branch_id),
         body.commit_message,
         body.previous_checksum,
         None if seen is None else yaml_saving.fetched_at(seen),
@@ -154,13 +154,8 @@ def _mode(query: Mapping[str, str]) -> Mode:
 # A file of as many characters as the language takes, each in UTF-8, which is how clients send them
 # unless they write every letter as `\uXXXX`: then it is 3,300,000 letters.
 _FILE_BYTES = 4 * limits.MAX_CHARACTERS + 100_000
-_UUID: dict[str, Any] = {"type": "string", "format": "uuid"}
 _MODE = Parameter("mode", "How files are read and written.", {"enum": list(Mode)})
 _BOOLEAN = {"type": "string", "enum": ["true", "false"]}
-_BRANCH = (
-    Parameter("branchId", "The branch's id.", _UUID),
-    Parameter("branch_id", "The same.", _UUID),
-)
 _PATH = "/api/v1/models/{modelId}/yaml"
 
 ROUTES = (
@@ -174,7 +169,7 @@ ROUTES = (
         TAG,
         answer=ModelYaml,
         query=(
-            *_BRANCH,
+            *BRANCH,
             Parameter("fileName", "A file's name, or a regular expression (RE2) for whole names."),
             _MODE,
             Parameter("fullyResolved", "With what views and topics extend.", _BOOLEAN),
@@ -193,6 +188,7 @@ ROUTES = (
         TAG,
         body=WriteYaml,
         answer=ModelYaml,
+        query=BRANCH,
         errors=(400, 404, 409),
         cases=(ON_THE_MODEL,),
     ),
@@ -206,7 +202,7 @@ ROUTES = (
         TAG,
         answer=ModelYaml,
         query=(
-            *_BRANCH,
+            *BRANCH,
             Parameter("fileName", "A view's or topic's file.", required=True),
             _MODE,
             Parameter("commitMessage", "What the version is for."),
