@@ -126,6 +126,23 @@ def test_an_answer_that_calculations_order_tells_whether_rows_are_left_out(
     assert lines(server.root.post(RUN, json=question))[1]["summary"]["truncated"] is False
 
 
+@pytest.mark.parametrize("more", [{}, {"row_totals": {"::total::": {}}}])
+def test_a_pivot_tells_whether_rows_are_left_out(
+    server: Server, model: str, more: dict[str, Any]
+) -> None:
+    pivot = {"pivots": ["orders.status"], **more}
+    question = ask(
+        model, "orders.customer_id", "orders.status", "orders.count", limit=1000, **pivot
+    )
+    cells = rows(lines(server.root.post(RUN, json=question))[1])
+    users = {cell["orders.customer_id"] for cell in cells}
+    assert len(users) < len(cells)
+    for limit, truncated in ((len(users) + 1, False), (len(users) - 1, True)):
+        question["query"]["limit"] = limit
+        told = lines(server.root.post(RUN, json=question))[1]["summary"]["truncated"]
+        assert told is truncated
+
+
 @pytest.mark.parametrize("kind", ["csv", "json", "xlsx"])
 def test_one_document(server: Server, model: str, kind: str) -> None:
     question = ask(model, "orders.status", "orders.count", resultType=kind)

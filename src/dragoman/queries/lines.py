@@ -15,7 +15,7 @@ from dragoman.queries.envelope import Ask
 from dragoman.queries.executions import EXECUTIONS, Job, outcome
 from dragoman.queries.planning import Planned
 from dragoman.queries.spool import Spooled
-from dragoman.semantics.answers.assembling import TRUNCATED
+from dragoman.semantics.answers.assembling import TRUNCATED, different
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.plan import Column
 from dragoman.semantics.datatypes import DataType
@@ -63,7 +63,7 @@ async def _ended(job: Job, found: Spooled | DatabaseFailure) -> AsyncIterator[by
         told = job.planned.told(found)
         yield _line(failed(job, _ERROR_TYPES.get(told.cause, "QUERY"), _words(told)))
         return
-    head = _encode(_complete(job, found))[:-1]
+    head = _encode(await asyncio.to_thread(_complete, job, found))[:-1]
     yield head + b',"result":"'
     pieces = found.base64()
     while (piece := await asyncio.to_thread(next, pieces, b"")) != b"":
@@ -106,6 +106,9 @@ def _is_truncated(planned: Planned, found: Spooled) -> bool:
     """Whether the limit may have left rows out: exact where the answer was put together."""
     if planned.assembly is not None:
         return found.metadata().get(TRUNCATED) == b"true"
+    if planned.pivot is not None:
+        rows, limit = planned.pivot
+        return found.rows >= limit and different(found.table(), rows) >= limit
     return planned.limit is not None and found.rows >= planned.limit
 
 

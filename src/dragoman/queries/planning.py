@@ -27,7 +27,7 @@ from dragoman.semantics.answers.assembling import Assembly
 from dragoman.semantics.compiler.asking import Asking
 from dragoman.semantics.compiler.compile import Compiler
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
-from dragoman.semantics.compiler.plan import Column
+from dragoman.semantics.compiler.plan import Column, Plan
 from dragoman.semantics.compiler.question import Question
 from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.model.faults import BadDefinition
@@ -49,7 +49,8 @@ class Planned:
 
     `max_age`: seconds that a kept result is good for; `reset_at`: those before are not.
     `assembly`: what is left to do with the rows, None for nothing; `sorts`: the order that rows of
-    SQL by hand are brought into. `shows_sql`: whether who asks may see the statement.
+    SQL by hand are brought into. `shows_sql`: whether who asks may see the statement. `pivot`: the
+    columns that tell rows of a pivoted table apart, and the limit of such rows.
     """
 
     located: Located
@@ -64,6 +65,7 @@ class Planned:
     assembly: Assembly | None = None
     sorts: tuple[Sort, ...] = ()
     shows_sql: bool = True
+    pivot: tuple[tuple[str, ...], int] | None = None
 
     def told(self, failure: DatabaseFailure) -> DatabaseFailure:
         """A failure as who asks may read it: what a database says of a statement quotes it."""
@@ -138,7 +140,12 @@ def _planned(
         max_age,
         reset_at,
         assembly if assembly.needed else None,
+        pivot=_pivot(compiled.plan),
     )
+
+
+def _pivot(plan: Plan) -> tuple[tuple[str, ...], int] | None:
+    return (plan.pivoted_rows, plan.limit) if plan.pivots and plan.limit is not None else None
 
 
 def _located(unit: UnitOfWork, asker: Principal, model: Model, ask: Ask) -> Located:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dragoman.dialects.arrow import pyarrow
 from dragoman.dialects.base import Rows
@@ -44,6 +45,11 @@ class Spooled:
         pa = pyarrow()
         with self.path.open("rb") as file, pa.ipc.open_stream(file) as stream:
             return dict(stream.schema.metadata or {})
+
+    def table(self) -> Any:
+        """The answer as an Arrow table over the file, which is not read before it is used."""
+        pa: Any = pyarrow()
+        return pa.ipc.open_stream(pa.memory_map(str(self.path))).read_all()
 
     def remove(self) -> None:
         """Delete the file; harmless when it is gone."""

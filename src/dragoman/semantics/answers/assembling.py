@@ -115,13 +115,11 @@ class Assembly:
         if self.compiled.cut_late is not None:
             limit, offset = self.compiled.cut_late
             return limit is not None and rows > offset + limit
-        if self.compiled.limit is None:
-            return False
         plan = self.compiled.plan
-        keys = [each.name for each in plan.groups if each.name not in plan.pivots]
-        if plan.pivots:
-            main = main.select(keys).group_by(keys).aggregate([])
-        return main.num_rows >= self.compiled.limit
+        if plan.limit is None:
+            return False
+        count = different(main, plan.pivoted_rows) if plan.pivots else main.num_rows
+        return count >= plan.limit
 
     def _in_order(self, found: Any) -> Any:
         """The rows in the order, and within the limits, that go by calculations."""
@@ -176,13 +174,12 @@ class Assembly:
         plan = self.compiled.plan
         pivots = plan.pivots
         columns = [column.name for column in self._untransposed()]
-        rows = tuple(each.name for each in plan.groups if each.name not in pivots)
         calculated = {each.name for each in self.query.calculations}
         along = any(sort.column not in calculated for sort in self.query.sorts)
         for each in self.query.calculations:
             partition = tuple(sorted(pivots)) if pivots and not each.outside_pivot else ()
             known = tuple(name for name in columns if name in main.schema.names or name in written)
-            frame = Frame(known, along, partition, rows if pivots else None)
+            frame = Frame(known, along, partition, plan.pivoted_rows if pivots else None)
             if failed and each.swallow_errors:
                 written[each.name] = f"'{SWALLOWED}'"
             else:
@@ -234,6 +231,14 @@ class Assembly:
         same = [f"s.{_quoted(key)} IS NOT DISTINCT FROM t.{_quoted(key)}" for key in keys]
         exists = f"EXISTS (SELECT 1 FROM shown s WHERE {' AND '.join(same)})"
         return work.sql(f"SELECT * FROM totalled t WHERE {exists}").to_arrow_table()
+
+
+def different(rows: Any, columns: Sequence[str]) -> int:
+    """How many different rows an Arrow table has in these columns."""
+    if not columns:
+        return min(rows.num_rows, 1)
+    count: int = rows.select(columns).group_by(columns).aggregate([]).num_rows
+    return count
 
 
 def _stacked(parts: Sequence[Any]) -> Any:

@@ -95,6 +95,11 @@ class Plan:
     warnings: list[str] = field(default_factory=list[str])
     missing: list[str] = field(default_factory=list[str])
 
+    @property
+    def pivoted_rows(self) -> tuple[str, ...]:
+        """The columns that tell rows of the pivoted table apart."""
+        return tuple(each.name for each in self.groups if each.name not in self.pivots)
+
     def describe(self) -> str:
         """The stages as text, one a line."""
         lines = [f"scan {self.tree.base}"]
