@@ -14,6 +14,7 @@ from tests.support.clients import assert_error
 from tests.support.server import CONNECTIONS, Server, running_server, settings_for
 
 OWN = "http://127.0.0.1:8000"
+UNSAID: dict[str, Any] = {"Origin": None, "Sec-Fetch-Site": None}
 FORGED: dict[str, dict[str, Any]] = {
     "another site": {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
     "another site, an old browser": {"Origin": "https://evil.example", "Sec-Fetch-Site": None},
@@ -22,7 +23,7 @@ FORGED: dict[str, dict[str, Any]] = {
     "a sandbox": {"Origin": "null", "Sec-Fetch-Site": None},
     "a broken origin": {"Origin": "http://[", "Sec-Fetch-Site": None},
     "two that disagree": {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
-    "nothing said": {"Origin": None, "Sec-Fetch-Site": None},
+    "nothing said, and no token": {**UNSAID, "X-CSRF-Token": None},
     "no token": {"X-CSRF-Token": None},
     "an empty token": {"X-CSRF-Token": ""},
     "a token that is no text": {"X-CSRF-Token": b"\xff"},
@@ -70,8 +71,14 @@ def test_no_foreign_page_signs_a_browser_in(sqlite_server: Server, path: str) ->
 def test_reading_needs_no_token(sqlite_server: Server) -> None:
     browser = visitor(sqlite_server)
     browser.csrf = None
-    assert browser.get(CONNECTIONS, headers=FORGED["nothing said"]).status_code == 200
+    assert browser.get(CONNECTIONS, headers=UNSAID).status_code == 200
     assert browser.request("HEAD", CONNECTIONS).status_code == 200
+
+
+def test_a_program_says_nothing_of_where_it_comes_from(sqlite_server: Server) -> None:
+    browser = visitor(sqlite_server, admin=True)
+    answer = browser.post(CONNECTIONS, json=body("postgres"), headers=UNSAID)
+    assert answer.status_code == 201
 
 
 def test_tokens_need_no_proof(sqlite_server: Server) -> None:

@@ -26,9 +26,9 @@ def check(text: str, *, second_factor: bool = False) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "wet garage lantern pilot",
+        "wet garage lantern pilot", "password of my vole",
         "kitchen table forty miles",
-        "   x   y   z   w   ",
+        "   x   q   j   w   ",
         "all lower case without digits",
         "пароль из нескольких слов",
         "長い合言葉を選んでください十五文字",
@@ -49,6 +49,7 @@ def test_what_is_taken(text: str) -> None:
         "correct horse battery staple", "Dragoman-2026-2026", "ann.miller@example.com",
         "AnnMiller1234567", "data.example.com", "maytheforcebewithyou", "zyxwvutsrqponmlk",
         "WELCOME welcome WELCOME", "!!!!!!!!!!!!!!!!", "aaaaabbbbbcccccddddd",
+        "ann.miller@example.comxy", "q7 ann.miller@example.com z", "Password2026!!!xkq",
     ],
 )  # fmt: skip
 def test_what_is_guessed_is_refused(text: str) -> None:

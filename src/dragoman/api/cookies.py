@@ -2,9 +2,9 @@
 from a page of ours.
 
 A browser sends cookies by itself, also for a page of somebody else. So a request that changes
-something needs two proofs beside the cookie: where it comes from (`Sec-Fetch-Site`, `Origin`; no
-page can set these) and the header `X-CSRF-Token`, which only a page that may read our answers
-knows. The token is an HMAC under the session's own secret: it needs no store, ends with the
+something needs beside the cookie the header `X-CSRF-Token`, which only who may read our answers
+knows, and is refused where it comes from another site (`Sec-Fetch-Site`, `Origin`; no page can set
+these, and every browser sends one of them with a change; programs send neither). The token is an HMAC under the session's own secret: it needs no store, ends with the
 session, and one cookie that was planted by a neighbouring host does not make it known.
 Sources: RFC 6265bis, Fetch Metadata (W3C), OWASP Cross-Site Request Forgery Prevention.
 """
@@ -86,11 +86,10 @@ def csrf_token(secret: SecretStr) -> str:
 
 
 def require_proof(request: Request, secret: SecretStr, settings: Settings) -> None:
-    """Let a request that may change something pass only with both proofs. Raises `Forbidden`."""
+    """Let a request that may change something pass only with the session's token, and from no
+    other site. Raises `Forbidden`."""
     if request.method in _SAFE:
         return
-    if "origin" not in request.headers and "sec-fetch-site" not in request.headers:
-        raise Forbidden("Forbidden: the request does not say where it comes from")
     require_own_page(request, settings)
     given = request.headers.get(HEADER, "")
     if not hmac.compare_digest(given.encode(errors="replace"), csrf_token(secret).encode()):

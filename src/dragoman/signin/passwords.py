@@ -3,8 +3,8 @@
 - at least 15 characters; 8 where a second factor is demanded of everybody
 - no rules of composition, no expiry, no hints; every character, spaces and Unicode included
 - none that is known or easily guessed: the list `blocked.txt`, the e-mail address, the name of the
-  product and of the host, and what is put together of nothing but these, digits, runs of the
-  keyboard and repetitions
+  product and of the host, and what is put together of these, digits, runs of the keyboard and
+  repetitions with at most three other characters
 - normalised by NFKC before it is counted or hashed, so that two keyboards give one password; a
   code point counts as one character, and nothing is cut off
 """
@@ -28,6 +28,8 @@ _RUNS = (
     "abcdefghijklmnopqrstuvwxyz", "01234567890",
 )  # fmt: skip
 _SHORTEST_RUN, _SHORTEST_WORD = 3, 3
+# Fewer characters beside what is known are tried in no time.
+_FEWEST_OTHERS = 4
 _DIGITS = re.compile(r"[0-9]+")
 # What people write for a letter.
 _SPELLINGS = str.maketrans("@4301$5!7", "aaeolssit")
@@ -80,11 +82,12 @@ def _is_guessable(password: str, names: frozenset[str]) -> bool:
 
 
 def _is_made_of(text: str, known: frozenset[str]) -> bool:
-    """Whether the text is nothing but known words, digits, runs and repetitions, end to end."""
-    reached = [True] + [False] * len(text)
+    """Whether the text is little but known words, digits, runs and repetitions, end to end."""
+    others = [0] * (len(text) + 1)  # of the first characters, how many at least are nothing known
     for end in range(1, len(text) + 1):
-        reached[end] = any(reached[s] and _is_known(text[s:end], known) for s in range(end))
-    return reached[-1]
+        ways = [others[s] for s in range(end) if _is_known(text[s:end], known)]
+        others[end] = min([others[end - 1] + 1, *ways])
+    return others[-1] < _FEWEST_OTHERS
 
 
 def _is_known(part: str, known: frozenset[str]) -> bool:
