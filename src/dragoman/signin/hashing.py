@@ -1,4 +1,4 @@
-"""Argon2id, at a bounded cost: so many hashes at once, so many waiting, the rest is told to wait.
+"""Argon2id, at a bounded cost: one hash at a time, so many waiting, the rest is told to wait.
 
 The parameters are the second recommendation of RFC 9106, section 4 (64 MiB, 3 passes, 4 lanes);
 a hash of other parameters is verified with its own. cryptography computes with the interpreter's
@@ -19,7 +19,9 @@ from typing import TypeVar
 from dragoman.api.errors import Unavailable
 
 T = TypeVar("T")
-AT_ONCE = 2
+# OpenSSL computes the lanes of a hash on threads that all hashes of the process share, and gives
+# them back with the whole hash: two that each hold some, and need more, wait for each other.
+AT_ONCE = 1
 WAITING = 32
 SALT_BYTES, HASH_BYTES = 16, 32
 
@@ -34,7 +36,8 @@ class Cost:
 
 
 class Hasher:
-    """Hashes and verifies on threads of its own: memory stays under `AT_ONCE` times the cost."""
+    """Hashes and verifies on a thread of its own: memory stays under `AT_ONCE` times the cost. A
+    process has one."""
 
     def __init__(self, cost: Cost | None = None) -> None:
         self.cost = cost or Cost()
