@@ -313,3 +313,90 @@ def test_an_answer_tells_whether_its_limit_left_rows_out(
     }
     found = assembled(database, {**asked, **more})
     assert found.schema.metadata == {TRUNCATED: b"true" if truncated else b"false"}
+
+
+def end(name: str) -> dict[str, Any]:
+    return {"type": "literal", "value": {"enum_class_name": "SqlWindow$Bound", "name": name}}
+
+
+def window(operator: str, *operands: Any, **more: Any) -> dict[str, Any]:
+    called = call(f"SqlStdOperatorTable.{operator}", *operands)
+    return {"type": "window_call", "aggregate": called, **more}
+
+
+START, HERE, LAST = end("UNBOUNDED_PRECEDING"), end("CURRENT_ROW"), end("UNBOUNDED_FOLLOWING")
+USER = field("orders.user_id")
+BEFORE = call("SqlStdOperatorTable.PRECEDING", literal(1))
+AFTER = call("SqlStdOperatorTable.FOLLOWING", literal(1))
+DOWN = call("SqlStdOperatorTable.DESC", TOTAL)
+
+
+@pytest.mark.parametrize(
+    ("tree", "wanted"),
+    [
+        # Of user 1 by status, paid 10 and open 30; of user 2 5; of nobody 7: sorted by the total.
+        (window("SUM", TOTAL), [52] * 4),
+        (window("COUNT"), [4] * 4),
+        (window("AVG", TOTAL, partition_args=[USER]), [5, 7, 20, 20]),
+        (window("SUM", TOTAL, partition_args=[USER], order_by_args=[TOTAL]), [5, 7, 10, 40]),
+        (window("SUM", TOTAL, order_by_args=[DOWN]), [52, 47, 40, 30]),
+        (
+            window("SUM", TOTAL, lower_bound=BEFORE, upper_bound=AFTER, is_rows=True),
+            [12, 22, 47, 40],
+        ),
+        (window("SUM", TOTAL, lower_bound=HERE, upper_bound=LAST, is_rows=True), [52, 47, 40, 30]),
+        (window("MAX", TOTAL, upper_bound=BEFORE, is_rows=True), [None, 5, 7, 10]),
+        # A range has all rows of the same value, rows are in the answer's order.
+        (window("COUNT", order_by_args=[USER], lower_bound=START, upper_bound=HERE), [3, 4, 2, 2]),
+        (
+            window(
+                "COUNT", order_by_args=[USER], lower_bound=START, upper_bound=HERE, is_rows=True
+            ),
+            [3, 4, 1, 2],
+        ),
+        (window("RANK", order_by_args=[USER]), [3, 4, 1, 1]),
+        (window("DENSE_RANK", order_by_args=[USER]), [2, 3, 1, 1]),
+        (window("ROW_NUMBER", order_by_args=[call("NULLS_FIRST", USER)]), [4, 1, 2, 3]),
+        (window("ROW_NUMBER", partition_args=[USER], order_by_args=[DOWN]), [1, 1, 2, 1]),
+        (window("LAG", TOTAL, literal(1), literal(0)), [0, 5, 7, 10]),
+        (window("FIRST_VALUE", TOTAL, partition_args=[USER], order_by_args=[DOWN]), [5, 7, 30, 30]),
+    ],
+)
+def test_windows(database: Any, tree: Any, wanted: list[Any]) -> None:
+    fields = ["orders.user_id", "orders.status", "orders.total"]
+    assert worked_out(database, tree, fields=fields) == wanted
+
+
+def test_windows_of_a_pivot_are_parted_as_they_say(database: Any) -> None:
+    asked = {"fields": ["orders.user_id", "orders.status", "orders.total"], "limit": 10}
+    asked |= {"pivots": ["orders.status"], "sorts": [{"column_name": "orders.user_id"}]}
+    whole = worked_out(database, window("SUM", TOTAL), **asked)
+    assert whole == [52] * 4
+    by_status = worked_out(database, window("SUM", TOTAL, partition_args=[STATUS]), **asked)
+    assert sorted(by_status) == [5, 17, 17, 30]
+
+
+@pytest.mark.parametrize(
+    ("tree", "told"),
+    [
+        (window("UPPER", STATUS), "no window runs with 'UPPER'"),
+        (window("SUM"), "wrong number"),
+        (window("SUM", TOTAL, partition_args="orders.status"), "partition_args is an array"),
+        (window("SUM", TOTAL, lower_bound=literal(2), is_rows=True), "a window ends at"),
+        (window("SUM", TOTAL, order_by_args=[TOTAL], lower_bound=BEFORE), "with is_rows"),
+        ({"type": "sub_query", "query_id": "a"}, "another question"),
+    ],
+)
+def test_windows_that_cannot_be_read(database: Any, tree: Any, told: str) -> None:
+    with pytest.raises(PlanError, match=told):
+        worked_out(database, tree)
+
+
+def test_a_window_along_the_answer_needs_an_order(database: Any) -> None:
+    with pytest.raises(PlanError, match="no order"):
+        worked_out(database, window("LAG", TOTAL), sorts=[])
+
+
+def test_casts_name_their_type_as_clients_do(database: Any) -> None:
+    kind = {"type": "sql_type", "type_name_name": "DOUBLE", "precision": 0, "scale": 0}
+    assert worked_out(database, call("SqlStdOperatorTable.CAST", TOTAL, kind)) == [5.0, 17.0, 30.0]

@@ -26,6 +26,7 @@ from dragoman.semantics.answers.trees import (
     text_of,
     whole_number,
 )
+from dragoman.semantics.answers.windows import BadWindow, Window
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.pivots import COLUMN_NUMBER
 
@@ -73,6 +74,13 @@ class Calculator:
                 return self._reference(given.get("column_ref"))
             case "call":
                 return self._call(given, depth)
+            case "window_call":
+                return self._window(given, depth)
+            case "sub_query":
+                raise self._bad(
+                    "it looks up in the answer of another question (sub_query), which cannot be"
+                    " done: join the views, or filter by the other question"
+                )
             case kind:
                 raise self._bad(f"it has a node of type {str(kind)[:40]!r}")
 
@@ -123,11 +131,21 @@ class Calculator:
         except (IndexError, ValueError):
             raise self._bad(f"{operator} has the wrong number of operands") from None
 
+    def _window(self, node: Mapping[str, Any], depth: int) -> str:
+        def write(operand: Any) -> str:
+            return self.write(operand, depth + 1)
+
+        try:
+            return Window(write, self._check_order).text(node)
+        except BadWindow as bad:
+            raise self._bad(str(bad)) from None
+
     def _cast(self, operands: list[Any], depth: int) -> str:
         if len(operands) != 2 or not isinstance(operands[1], dict):
             raise self._bad("CAST takes a value and a type")
         named = cast("dict[str, Any]", operands[1])
-        wanted = str(named.get("sql_type") or named.get("type_name") or named.get("value")).upper()
+        said = [named.get(key) for key in ("sql_type", "type_name", "type_name_name", "value")]
+        wanted = str(next(filter(None, said), None)).upper()
         if wanted not in TYPES:
             raise self._bad(f"it casts to {wanted[:40]!r}")
         return f"CAST({self.write(operands[0], depth + 1)} AS {TYPES[wanted]})"
