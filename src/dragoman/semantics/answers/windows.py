@@ -24,7 +24,10 @@ _AGGREGATES = {
 _RANKS = ("RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST")
 # How many operands each takes, from and to, where that is not one.
 _OPERANDS = {
-    **{"COUNT": (0, 1), "LAG": (1, 3), "LEAD": (1, 3), "NTILE": (1, 1)},
+    "COUNT": (0, 1),
+    "LAG": (1, 3),
+    "LEAD": (1, 3),
+    "NTILE": (1, 1),
     **dict.fromkeys(("ROW_NUMBER", *_RANKS), (0, 0)),
 }
 _BOUNDS = ("UNBOUNDED PRECEDING", "CURRENT ROW", "UNBOUNDED FOLLOWING")
