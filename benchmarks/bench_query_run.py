@@ -12,18 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from support import postgres, report, servers, streams
+from support import facts, postgres, report, servers, streams
 from support.children import cpu_seconds
 from support.report import Figure, Finding, Options, Target
 
 from tests.support.engines import Engine
-
-RUN = "/api/v1/query/run"
-COLUMNS = (
-    *("id", "customer_id", "quantity", "product", "region"),
-    *("ordered_at", "shipped_on", "price", "returned", "note"),
-)
-LISTED = ", ".join(COLUMNS)
 
 
 def measure(options: Options) -> Iterator[Finding]:
@@ -34,7 +27,7 @@ def measure(options: Options) -> Iterator[Finding]:
         postgres.make_rows(engine, sizes[-1])
         token = servers.make_token(home)
         with servers.dragoman(home, token) as server:
-            model = _model(server, engine)
+            model = facts.model(server, postgres.body(engine, "Facts"), "public")
             yield from _compare(server, model, engine, sizes[1], rounds)
         # 2.9M rows are about 190 MiB of Arrow, 0.9M about 60 MiB, and 80 MiB of base64.
         # The line of the larger answer would fill this process with half a gigabyte of base64.
@@ -42,24 +35,12 @@ def measure(options: Options) -> Iterator[Finding]:
             yield from _memory(home, token, partial(ask, model=model), (sizes[0], most), name)
 
 
-def _model(server: servers.Server, engine: Engine) -> str:
-    """The id of a model over the facts, whose view is written by hand."""
-    made = json.loads(server.call("POST", "/api/v1/connections", postgres.body(engine, "Facts")))
-    model = {"connectionId": made["data"], "modelKind": "SHARED", "modelName": "Facts"}
-    model_id = json.loads(server.call("POST", "/api/v1/models", model))["model"]["id"]
-    fields = "".join(f"  {name}: {{}}\n" for name in COLUMNS)
-    text = f"table_name: {postgres.FACTS}\nschema: public\ndimensions:\n{fields}"
-    body = {"fileName": "facts.view", "yaml": text, "mode": "extension"}
-    server.call("POST", f"/api/v1/models/{model_id}/yaml", body)
-    return model_id
-
-
 def _compare(
     server: servers.Server, model: str, engine: Engine, rows: int, rounds: int
 ) -> Iterator[Finding]:
     from adbc_driver_postgresql import dbapi
 
-    sql = f"SELECT {LISTED} FROM {postgres.FACTS} LIMIT {rows}"
+    sql = f"SELECT {facts.LISTED} FROM {postgres.FACTS} LIMIT {rows}"
     taken: dict[str, list[float]] = {"Arrow": [], "lines": [], "ADBC": []}
     spent: dict[str, list[float]] = {"Arrow": [], "lines": []}
     with dbapi.connect(engine.url("postgresql"), autocommit=True) as pooled:
@@ -83,17 +64,6 @@ def _compare(
     yield Figure("ADBC in-process: all rows", taken["ADBC"], "s")
 
 
-def _question(model: str, rows: int) -> dict[str, Any]:
-    query = {
-        "modelId": model,
-        "table": "facts",
-        "fields": [f"facts.{name}" for name in COLUMNS],
-        "default_group_by": False,
-        "limit": rows,
-    }
-    return {"query": query, "cache": "disabled"}
-
-
 @contextlib.contextmanager
 def _answer(
     server: servers.Server, model: str, rows: int, **headers: str
@@ -103,7 +73,7 @@ def _answer(
     gc.collect()
     with contextlib.closing(server.connect()) as connection:
         began = time.perf_counter()
-        connection.request("POST", RUN, json.dumps(_question(model, rows)), given)
+        connection.request("POST", facts.RUN, json.dumps(facts.question(model, rows)), given)
         answer = connection.getresponse()
         if answer.status != 200:
             raise RuntimeError(f"query: {answer.status} {answer.read()[:500]!r}")

@@ -56,9 +56,9 @@ class Server:
             raise RuntimeError(f"{method} {path}: {answer.status} {content[:500]!r}")
         return content
 
-    def request(self, method: str, path: str, body: bytes = b"") -> bytes:
-        """The bytes of a request, for the load generator."""
-        sent = self.headers(**_typed(body), **{"Content-Length": str(len(body))})
+    def request(self, method: str, path: str, body: bytes = b"", **more: str) -> bytes:
+        """The bytes of a request, for the load generator. `more`: headers."""
+        sent = self.headers(**_typed(body), **{"Content-Length": str(len(body))}, **more)
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
         return "\r\n".join([*lines, "", ""]).encode() + body
 

@@ -45,7 +45,7 @@ from dragoman.egress import EgressPolicy
 from dragoman.git import routes as git_routes
 from dragoman.git import service as git_service
 from dragoman.git import working as git_working
-from dragoman.house import House
+from dragoman.house import House, give_way
 from dragoman.identity import attribute_routes, email_only_routes, key_routes, tokens
 from dragoman.identity import events as identity_events
 from dragoman.identity import service as identity
@@ -167,6 +167,9 @@ def open_house(settings: Settings) -> House:
         visitors=SessionDirectory(settings),
         refusals=Limit("login", settings.login_failures_per_minute, limiter(settings.redis_url)),
         blocking=ThreadPoolExecutor(BLOCKING_THREADS, thread_name_prefix="database"),
+        reading=ThreadPoolExecutor(
+            BLOCKING_THREADS, thread_name_prefix="rows", initializer=give_way
+        ),
         jobs=background(),
         routes=routes(),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +21,19 @@ from dragoman.vault import KeyRingSource, Vault
 
 if TYPE_CHECKING:
     from dragoman.api.routing import Route
+
+
+NICENESS = 5
+
+
+def give_way() -> None:
+    """Have this thread, and those that it starts, wait for others where the processor is short.
+
+    Only Linux knows that of a thread. More would let one that holds the interpreter wait too long
+    for a processor, and with it everybody (docs/decisions/0032).
+    """
+    if sys.platform == "linux":
+        os.nice(NICENESS)
 
 
 class Authenticator(Protocol):
@@ -52,7 +67,8 @@ class TokenAuthenticator(Authenticator, Protocol):
 
 @dataclass(slots=True)
 class House:
-    """What handlers reach through `Call.house`. `blocking` runs database work off the loop.
+    """What handlers reach through `Call.house`. `blocking` runs database work off the loop,
+    `reading` the statements of questions, whose rows it writes: its threads give way to the loop.
     `authenticator` knows tokens, `visitors` the sessions of browsers; `refusals` limits how often
     an address may fail to sign in."""
 
@@ -67,6 +83,7 @@ class House:
     visitors: Authenticator
     refusals: Limit
     blocking: ThreadPoolExecutor
+    reading: ThreadPoolExecutor
     jobs: Jobs
     routes: tuple[Route, ...]
 
@@ -83,7 +100,8 @@ class House:
 
     def close(self) -> None:
         """Give everything back, in the order that lets running work end."""
-        self.blocking.shutdown(wait=False, cancel_futures=True)
+        for threads in (self.blocking, self.reading):
+            threads.shutdown(wait=False, cancel_futures=True)
         self.sessions.close()
         # A store that is away costs the last seconds of last-used times, not an orderly end.
         with contextlib.suppress(StoreBusy):

@@ -157,7 +157,12 @@ def small_house(per_key: int = 2) -> Generator[Any]:
     pool = SessionPool(max_per_owner=per_key)
     settings = SimpleNamespace(duckdb_root="", isolate=(), driver_memory_mb=2048)
     yield SimpleNamespace(
-        settings=settings, sessions=pool, circuits=Circuits(), network=None, blocking=threads
+        settings=settings,
+        sessions=pool,
+        circuits=Circuits(),
+        network=None,
+        blocking=threads,
+        reading=threads,
     )
     threads.shutdown(wait=False)
     pool.close()

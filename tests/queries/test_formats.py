@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.queries.formats import FORMATS_BY_KEY, encode
-from dragoman.queries.formats.plain import period, unique, values
+from dragoman.queries.formats.json import SLICE_BYTES, sliced
+from dragoman.queries.formats.plain import iso, period, unique, values
+from dragoman.queries.formats.texts import json_texts
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 COLUMNS: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
@@ -225,10 +227,35 @@ def test_a_part_of_an_arrow_stream_is_seen_as_one() -> None:
 
 
 def test_many_rows_come_in_slices() -> None:
-    parts = one(pa.array(range(2_500)))
+    parts = one(pa.array(range(10_000)))
     pieces = list(encode(parts[0].schema, parts, FORMATS_BY_KEY["json"]))
-    assert len(pieces) == 4  # three slices of at most 1,000 rows and the bracket
-    assert [row["x"] for row in json.loads(b"".join(pieces))] == list(range(2_500))
+    assert len(pieces) == 4  # three slices of at most 4,096 rows and the bracket
+    assert [row["x"] for row in json.loads(b"".join(pieces))] == list(range(10_000))
+
+
+def test_slices_of_wide_rows_have_fewer() -> None:
+    (batch,) = one(pa.array(["x" * SLICE_BYTES, "y", "z" * SLICE_BYTES]))
+    found = list(sliced(batch))
+    assert [part.num_rows for part in found] == [1, 1, 1]
+    assert rows_of(found) == rows_of([batch])
+
+
+def test_json_of_a_column_is_that_of_its_values() -> None:
+    texts = [*map(chr, range(0x80)), 'a"b\\n\n\u2028é😀', "", None]
+    floats = [1.0, -0.0, 0.1, 1e10, 1e16, 1e22, 1e-5, 5e-324, 123456789.0, 1.7e308, None]
+    whole = {"t": pa.array(texts), "f": pa.array(floats), "h": pa.array([1.0, 0.5], pa.float16())}
+    for array in (*whole.values(), pa.array(texts).dictionary_encode(), pa.array(texts).slice(3)):
+        found = json.loads("[" + ",".join(v or "null" for v in json_texts(array).to_pylist()) + "]")
+        assert [(type(v), repr(v)) for v in found] == [
+            (type(v), repr(v)) for v in array.to_pylist()
+        ]
+
+
+def test_years_of_any_length_beside_each_other() -> None:
+    moments = pa.array([0, 300_000_000_000, -63_000_000_000, None], pa.timestamp("s"))
+    assert iso(moments).to_pylist() == [
+        *("1970-01-01T00:00:00", "11476-08-15T05:20:00", "-0027-08-11T08:00:00", None),
+    ]
 
 
 def test_nothing_comes_before_the_first_batch() -> None:

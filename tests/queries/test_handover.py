@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from dragoman.queries.handover import Abandoned, Handover
+from dragoman.queries.handover import Abandoned, Handover, parts
 
 pytestmark = pytest.mark.anyio
 
@@ -85,3 +85,11 @@ async def test_a_waiting_taker_is_woken_by_giving_up() -> None:
     threading.Thread(target=handover.abandon).start()
     with pytest.raises(Abandoned):
         await asyncio.wait_for(waiting, 5)
+
+
+def test_parts_are_the_piece() -> None:
+    piece = bytes(range(256)) * 600
+    found = list(parts(piece))
+    assert [len(part) for part in found] == [65_536, 65_536, 22_528]
+    assert b"".join(found) == piece
+    assert list(parts(b"")) == []

@@ -143,7 +143,7 @@ async def _spreadsheet(call: Call, ask: Ask, planned: Planned) -> Response:
             raise planned.told(found)
         target = found.path.with_suffix(f".{job.id}.xlsx")
         work = partial(xlsx.convert, found.path, target, planned.columns, labels=ask.format_results)
-        await asyncio.to_thread(work)
+        await asyncio.get_running_loop().run_in_executor(xlsx.WRITERS, work)
     finally:
         EXECUTIONS.leave(job)
     remove = BackgroundTask(target.unlink, missing_ok=True)

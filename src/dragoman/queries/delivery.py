@@ -7,6 +7,7 @@ own. An error after it breaks the connection: a part of an answer never looks li
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -18,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from dragoman.api.errors import Unavailable
 from dragoman.dialects.failures import DatabaseFailure
 from dragoman.queries.formats import Format, encode
-from dragoman.queries.handover import Abandoned, Handover
+from dragoman.queries.handover import Abandoned, Handover, parts
 from dragoman.queries.running import RUNNING
 from dragoman.queries.service import Query
 
@@ -56,7 +57,7 @@ class Delivery:
         """
         RUNNING.enter(self, self.query.house)
         try:
-            produced = self.query.house.blocking.submit(self._produce)
+            produced = self.query.house.reading.submit(self._produce)
         except RuntimeError:
             RUNNING.leave(self)
             raise _stopping() from None
@@ -146,19 +147,18 @@ class StreamedAnswer(Response):
         await send(head)
         pieces, ended = self._first
         while True:
-            for number, piece in enumerate(pieces, 1):
-                await self._send_piece(send, piece, last=ended and number == len(pieces))
+            for part in itertools.chain.from_iterable(map(parts, pieces)):
+                await self._send_part(send, part, last=False)
             if ended:
                 break
             pieces, ended = await self._delivery.take()
-        if not pieces:
-            await self._send_piece(send, b"", last=True)
+        await self._send_part(send, b"", last=True)
 
-    async def _send_piece(self, send: Send, piece: bytes, *, last: bool) -> None:
+    async def _send_part(self, send: Send, part: bytes, *, last: bool) -> None:
         if last:
             self._delivery.finish()
         async with asyncio.timeout(STALL_SECONDS):
-            await send({"type": "http.response.body", "body": piece, "more_body": not last})
+            await send({"type": "http.response.body", "body": part, "more_body": not last})
 
     def _break(self, reason: str) -> None:
         """Leave without an end; the texts of databases stay out, they may quote data."""

@@ -199,7 +199,7 @@ class Executions:
             self._fail(execution, Cause.TOO_MANY_CONNECTIONS, full.message)
             return
         try:
-            house.blocking.submit(self._run, house, execution, wanted)
+            house.reading.submit(self._run, house, execution, wanted)
         except RuntimeError:
             RUNNING.leave(execution)
             self._fail(execution, Cause.CANCELLED, STOPPING)

@@ -8,8 +8,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Iterator
 
 CAPACITY_BYTES = 4 * 1024 * 1024
+PART_BYTES = 65_536
+
+
+def parts(piece: bytes) -> Iterator[bytes]:
+    """The piece in parts, between whose sendings the loop turns to others; none of nothing."""
+    for at in range(0, len(piece), PART_BYTES):
+        yield piece[at : at + PART_BYTES]
 
 
 class Abandoned(Exception):

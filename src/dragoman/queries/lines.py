@@ -13,6 +13,7 @@ from dragoman.api.errors import ApiError
 from dragoman.dialects.failures import Cause, DatabaseFailure
 from dragoman.queries.envelope import Ask
 from dragoman.queries.executions import EXECUTIONS, Job, outcome
+from dragoman.queries.handover import parts
 from dragoman.queries.planning import Planned
 from dragoman.queries.spool import Spooled
 from dragoman.semantics.answers.assembling import TRUNCATED, different
@@ -67,7 +68,8 @@ async def _ended(job: Job, found: Spooled | DatabaseFailure) -> AsyncIterator[by
     yield head + b',"result":"'
     pieces = found.base64()
     while (piece := await asyncio.to_thread(next, pieces, b"")) != b"":
-        yield piece
+        for part in parts(piece):
+            yield part
     yield b'"}\n'
 
 

@@ -8,9 +8,11 @@ memory stays flat. Texts are never formulas.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from dragoman.api.errors import BadRequest
 from dragoman.queries.number_formats import DAY, READING, excel_format
 from dragoman.semantics.compiler.plan import Column
 
+# As many write at once as the machine has cores; the others wait for their turn.
+WRITERS = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="spreadsheet")
+NICENESS = 10
 MAX_ROWS = 1_048_575  # a sheet's, less the head
 SECONDS = 600.0
 
@@ -124,4 +129,6 @@ def _cell(sheet: Any, row: int, at: int, value: Any, style: Any) -> None:
 
 
 if __name__ == "__main__":
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     write(Path(sys.argv[1]), Path(sys.argv[2]), json.load(sys.stdin))

@@ -5,6 +5,8 @@ Works without the server: `encode(schema, batches, FORMATS_BY_KEY["csv"])` is an
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -53,6 +55,10 @@ FORMATS = (
 FORMATS_BY_KEY = {form.key: form for form in FORMATS}
 
 
+# One core is left to the event loop: it waits for the interpreter behind everybody who encodes.
+_AT_ONCE = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
+
+
 def encode(schema: Schema, batches: Iterable[RecordBatch], form: Format) -> Iterator[bytes]:
     """The answer in pieces, none of them empty.
 
@@ -61,10 +67,17 @@ def encode(schema: Schema, batches: Iterable[RecordBatch], form: Format) -> Iter
     encoder = form.encoder(schema)
     held = encoder.head()
     for batch in batches:
-        for piece in encoder.batch(batch):
+        pieces = encoder.batch(batch)
+        while (piece := _written(pieces)) is not None:
             if held or piece:
                 yield held + piece if held else piece
             held = b""
     last = held + encoder.tail()
     if last:
         yield last
+
+
+def _written(pieces: Iterator[bytes]) -> bytes | None:
+    """The next piece, made when it is its turn; None at the end."""
+    with _AT_ONCE:
+        return next(pieces, None)

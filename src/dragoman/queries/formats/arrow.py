@@ -10,26 +10,35 @@ from collections.abc import Iterator
 
 from dragoman.dialects.arrow import RecordBatch, Schema, pyarrow
 
+GATHERED_BYTES = 4 * 1024 * 1024
+
 
 class ArrowEncoder:
     """See `Encoder`."""
 
     def __init__(self, schema: Schema) -> None:
+        pa = pyarrow()
         self._sink = Sink()
-        self._writer = pyarrow().ipc.new_stream(self._sink, schema)
+        # It gathers the many small buffers of a batch without the interpreter.
+        self._file = pa.BufferedOutputStream(pa.PythonFile(self._sink, mode="w"), GATHERED_BYTES)
+        self._writer = pa.ipc.new_stream(self._file, schema)
 
     def head(self) -> bytes:
         """The schema."""
-        return self._sink.drain()
+        return self._drained()
 
     def batch(self, batch: RecordBatch) -> Iterator[bytes]:
         """One message, and those of new dictionaries before it."""
         self._writer.write_batch(batch)
-        yield self._sink.drain()
+        yield self._drained()
 
     def tail(self) -> bytes:
         """The end-of-stream mark."""
         self._writer.close()
+        return self._drained()
+
+    def _drained(self) -> bytes:
+        self._file.flush()
         return self._sink.drain()
 
 
@@ -49,6 +58,9 @@ class Sink:
 
     def flush(self) -> None:
         """Nothing waits."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def drain(self) -> bytes:
         """All parts since the last time, as one."""

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from dragoman.dialects.arrow import Array, DataType, RecordBatch, Schema, pyarrow
-from dragoman.queries.formats.json import ENCODER
 from dragoman.queries.formats.plain import iso, values
+from dragoman.queries.formats.texts import ENCODER
 
 SLICE_ROWS = 16_384
 _PLAIN = (

@@ -6,23 +6,21 @@ Keys keep the order of the columns. Names that come again get a number: `name`, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-import msgspec
+from dragoman.dialects.arrow import Array, RecordBatch, Schema, pyarrow
+from dragoman.queries.formats.plain import unique
+from dragoman.queries.formats.texts import ENCODER, json_texts
 
-from dragoman.dialects.arrow import RecordBatch, Schema
-from dragoman.queries.formats.plain import unique, values
-
-# Encoding holds the interpreter: a slice this small lets the event loop answer others between.
-SLICE_ROWS = 1_000
-ENCODER = msgspec.json.Encoder(decimal_format="number")
+# A piece is as large as one of these may make it, and a text array of Arrow's holds 2 GB.
+SLICE_ROWS = 4_096
+SLICE_BYTES = 4 * 1024 * 1024
 
 
 class JsonEncoder:
     """See `Encoder`."""
 
     def __init__(self, schema: Schema) -> None:
-        self._names = unique(schema.names)
+        self._rows = _Rows(schema, ",")
         self._began = False
 
     def head(self) -> bytes:
@@ -31,10 +29,9 @@ class JsonEncoder:
 
     def batch(self, batch: RecordBatch) -> Iterator[bytes]:
         """The rows, separated by commas."""
-        for rows in _slices(self._names, batch):
-            between = b"," if self._began else b""
+        for rows in self._rows.written(batch):
+            yield b"," + rows if self._began else rows
             self._began = True
-            yield between + ENCODER.encode(rows)[1:-1]
 
     def tail(self) -> bytes:
         """The closing bracket."""
@@ -45,7 +42,7 @@ class NdjsonEncoder:
     """See `Encoder`."""
 
     def __init__(self, schema: Schema) -> None:
-        self._names = unique(schema.names)
+        self._rows = _Rows(schema, "\n")
 
     def head(self) -> bytes:
         """Nothing."""
@@ -53,19 +50,46 @@ class NdjsonEncoder:
 
     def batch(self, batch: RecordBatch) -> Iterator[bytes]:
         """The rows, each with its line feed."""
-        for rows in _slices(self._names, batch):
-            yield ENCODER.encode_lines(rows)
+        for rows in self._rows.written(batch):
+            yield rows + b"\n"
 
     def tail(self) -> bytes:
         """Nothing."""
         return b""
 
 
-def _slices(names: list[str], batch: RecordBatch) -> Iterator[list[dict[str, Any]]]:
-    for start in range(0, batch.num_rows, SLICE_ROWS):
-        part = batch.slice(start, SLICE_ROWS)
-        columns = [values(column) for column in part.columns]
-        if columns:
-            yield [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        else:
-            yield [{} for _ in range(part.num_rows)]
+class _Rows:
+    """Rows as objects of JSON, with a separator between them."""
+
+    def __init__(self, schema: Schema, separator: str) -> None:
+        names = [ENCODER.encode(name).decode() for name in unique(schema.names)]
+        self._keys = [f"{',' if n else '{'}{name}:" for n, name in enumerate(names)]
+        self._separator = separator
+
+    def written(self, batch: RecordBatch) -> Iterator[bytes]:
+        """The rows in pieces; none where there is none."""
+        for part in sliced(batch):
+            rows = self._objects(part)
+            whole = pyarrow().ListArray.from_arrays([0, len(rows)], rows)
+            joined = pyarrow().compute.binary_join(whole, self._separator)
+            yield joined[0].as_buffer().to_pybytes()
+
+    def _objects(self, part: RecordBatch) -> Array:
+        pa = pyarrow()
+        if not self._keys:
+            return pa.array(["{}"] * part.num_rows)
+        pieces: list[object] = []
+        for key, column in zip(self._keys, part.columns, strict=True):
+            pieces += [key, json_texts(column)]
+        return pa.compute.binary_join_element_wise(
+            *pieces, "}", "", null_handling="replace", null_replacement="null"
+        )
+
+
+def sliced(batch: RecordBatch) -> Iterator[RecordBatch]:
+    """The batch in parts of at most so many rows, fewer where rows are large."""
+    count = batch.num_rows
+    fitting = max(1, count * SLICE_BYTES // max(1, batch.nbytes)) if count else 1
+    step = min(SLICE_ROWS, fitting)
+    for start in range(0, count, step):
+        yield batch.slice(start, step)

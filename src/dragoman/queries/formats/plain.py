@@ -28,6 +28,8 @@ from typing import Any
 
 from dragoman.dialects.arrow import Array, pyarrow
 
+# Of a timestamp with a year of four digits, without a zone.
+_MOMENT_LENGTHS = {"s": 19, "ms": 23, "us": 26, "ns": 29}
 _NANOS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
@@ -53,9 +55,12 @@ def iso(array: Array) -> Array:
         return array.cast(pa.string())
     if kind.tz is not None:
         array = array.cast(pa.timestamp(kind.unit, "UTC"))
-    return pa.compute.replace_substring_regex(
-        array.cast(pa.string()), pattern=r"^(\S+-\S+) ", replacement=r"\1T"
-    )
+    text = array.cast(pa.string())
+    usual = _MOMENT_LENGTHS[kind.unit] + (kind.tz is not None)
+    lengths = pa.compute.min_max(pa.compute.binary_length(text)).as_py()
+    if lengths["min"] == lengths["max"] == usual:  # years of four digits: a tenth of the time
+        return pa.compute.binary_replace_slice(text, 10, 11, "T")
+    return pa.compute.replace_substring_regex(text, pattern=r"^(\S+-\S+) ", replacement=r"\1T")
 
 
 def unique(names: Iterable[str]) -> list[str]:
