@@ -27,6 +27,7 @@ from dragoman.semantics.composing.merging import (
     merge_relationships,
     merge_view,
 )
+from dragoman.semantics.composing.outputs import with_outputs
 from dragoman.semantics.composing.sources import (
     Merged,
     Said,
@@ -38,14 +39,18 @@ from dragoman.semantics.composing.sources import (
 )
 from dragoman.semantics.layers import Layer, ViewSource
 from dragoman.semantics.model.faults import BadDefinition
+from dragoman.semantics.model.fields import Field
+from dragoman.semantics.model.references import FieldRef
 from dragoman.semantics.model.relationships import Relationship
 from dragoman.semantics.model.settings import ModelSettings
 from dragoman.semantics.model.topics import CompositeTopic, Topic
-from dragoman.semantics.model.views import View
+from dragoman.semantics.model.views import QuerySource, QuerySpec, View
 from dragoman.semantics.plain import mapping
 from dragoman.semantics.problems import YamlPath
 
 COMPOSITE = ".composite_topic"
+# Query views over query views.
+MOST_NESTED = 20
 
 
 class ComposedModel:
@@ -59,6 +64,7 @@ class ComposedModel:
         self._merged: dict[str, Merged | None] = {}
         self._views: dict[str, View | None] = {}
         self._edges: dict[str, tuple[Relationship, ...]] = {}
+        self._asking: list[str] = []
         self.extender = Extender(self.merged)
 
     # --- the model file ---------------------------------------------------------------------
@@ -157,7 +163,39 @@ class ComposedModel:
     ) -> tuple[View, Mapping[YamlPath, BadDefinition]]:
         """A typed view of an extended definition, and what of it cannot be understood."""
         definition = with_constants(found.definition, self.settings.constants)
-        return view_builder.view(name, found.path, definition, found.column_types, alias_of)
+        made, broken = view_builder.view(name, found.path, definition, found.column_types, alias_of)
+        if isinstance(made.source, QuerySource):
+            sections = [mapping(definition.get(each)) for each in view_builder.SECTIONS]
+            made = with_outputs(
+                made,
+                made.source.query,
+                lambda field: any(field in each for each in sections),
+                self._asked(made.source.query, name),
+            )
+        return made, broken
+
+    def _asked(self, query: QuerySpec, asking: str) -> Callable[[FieldRef], Field | None]:
+        """Finds the fields that the query of a view asks, in its topic. None for what leads back to
+        the view itself, or leads on over too many."""
+
+        @functools.cache
+        def view_of(name: str) -> View | None:
+            if name in (asking, *self._asking) or len(self._asking) >= MOST_NESTED:
+                return None
+            self._asking.append(asking)
+            try:
+                topic = self.topic(query.topic) if query.topic else None
+                return self.topic_view(topic, name) if isinstance(topic, Topic) else self.view(name)
+            except BadDefinition:
+                return None
+            finally:
+                self._asking.pop()
+
+        def find(ref: FieldRef) -> Field | None:
+            view = view_of(ref.view or query.base_view or "")
+            return view.field(ref.name) if view else None
+
+        return find
 
     @functools.cached_property
     def _former_names(self) -> dict[str, str]:

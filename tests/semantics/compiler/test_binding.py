@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
+from dragoman.semantics.composition import ComposedModel
 from tests.semantics.compiler.support import MemoryLayer, ask, asking
 from tests.semantics.compiler.test_questions import JOINS, SETTINGS, TYPES, VIEWS, database
 
@@ -130,3 +131,69 @@ def test_a_measure_of_an_earlier_time(database: Any) -> None:
         rows(database, layer, **asked)
     with pytest.raises(PlanError, match="no length"):
         ask(shop(measures=offset(date_offset_from_query="soon")), {**asked, "filters": filters})
+
+
+OUTPUTS = {
+    "orders.user_id": "user",
+    "orders.created_at[month]": "month",
+    "orders.count": "n",
+    "orders.created_at": "at",
+    "orders.latest": "latest",
+    "orders.created_at[month_name]": "named",
+}
+
+
+def outputs(**changes: Any) -> MemoryLayer:
+    """A query view that writes out none of its fields."""
+    latest = {"latest": {"sql": "${created_at}", "aggregate_type": "max"}}
+    orders = {**VIEWS["orders"], "measures": VIEWS["orders"]["measures"] | latest}
+    made = {"query": {"fields": OUTPUTS, "base_view": "orders"}, **changes}
+    return MemoryLayer({**VIEWS, "orders": orders, "made": made}, JOINS, {}, SETTINGS, TYPES)
+
+
+def test_columns_of_a_query_are_dimensions_and_its_rows_are_counted(database: Any) -> None:
+    fields = ["made.user", "made.n"]
+    asked = {"table": "made", "fields": [*fields, "made.count"], "limit": None}
+    by_hand = (
+        "SELECT user_id, n, count(*) FROM (SELECT user_id, count(*) n FROM orders GROUP BY ALL)"
+    )
+    layer = outputs(query={"fields": {"orders.user_id": "user", "orders.count": "n"}})
+    layer.the_views["made"]["query"]["base_view"] = "orders"
+    assert rows(database, layer, **asked) == sorted(
+        database.execute(f"{by_hand} GROUP BY ALL").fetchall(), key=str
+    )
+
+
+def test_columns_of_a_query_have_types() -> None:
+    view = ComposedModel([outputs()]).view("made")
+    assert view is not None
+    assert {name: each.type.value for name, each in view.dimensions.items()} == {
+        "user": "NUMBER",
+        "month": "DATE",
+        "n": "NUMBER",
+        "at": "TIMESTAMP",
+        "latest": "TIMESTAMP",
+        "named": "STRING",
+    }
+
+
+def test_what_files_say_of_a_column_holds() -> None:
+    said = {"user": {"ignored": True}, "n": {"sql": "${at}"}, "at": {"type": "string"}}
+    view = ComposedModel([outputs(dimensions=said, measures={"count": {"ignored": True}})]).view(
+        "made"
+    )
+    assert view is not None
+    assert "user" not in view.dimensions
+    assert not view.measures
+    assert view.dimensions["n"].type.value == "UNKNOWN"
+    assert view.dimensions["at"].type.value == "STRING"
+
+
+def test_query_views_in_a_circle_come_to_an_end() -> None:
+    layer = outputs(query={"fields": {"round.x": "y"}, "base_view": "round"})
+    layer.the_views["round"] = {"query": {"fields": {"made.y": "x"}, "base_view": "made"}}
+    model = ComposedModel([layer])
+    for name, column in (("made", "y"), ("round", "x")):
+        view = model.view(name)
+        assert view is not None
+        assert view.dimensions[column].type.value == "UNKNOWN"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dragoman.semantics.compiler import binding
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.yamlfilters import to_filter
+from dragoman.semantics.composing.outputs import output_name
 from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.model.fields import Dimension, Measure
 from dragoman.semantics.model.references import FieldRef
@@ -34,7 +35,7 @@ class Inner:
                     f'The query of the view "{view.name}" has {key}, which no subquery can make.',
                     fix="Leave them out, and ask for them in the question.",
                 )
-        names = [each.output or _output_name(each.field) for each in spec.fields]
+        names = [output_name(each) for each in spec.fields]
         query = Query(
             fields=tuple(str(each.field) for each in spec.fields),
             table=spec.base_view or "",
@@ -104,7 +105,3 @@ class Inner:
         question.expressions.plain = self.question.expressions.plain | {owner}
         question.added = [measure]
         return question.nested(names)
-
-
-def _output_name(ref: FieldRef) -> str:
-    return f"{ref.name}_{ref.bracket}" if ref.bracket else ref.name
