@@ -322,6 +322,27 @@ def test_topics(text: str, code: str, message: str) -> None:
     assert (found[0].file, found[0].topic, found[0].line) == ("orders.topic", "orders", 1)
 
 
+def test_joins_that_keep_rows_beside_joins_that_take_them_away() -> None:
+    edges = """
+        - join_from_view: orders
+          join_to_view: users
+          join_type: always_right
+          relationship_type: many_to_one
+          on_sql: ${orders.user_id} = ${users.id}
+        - join_from_view: orders
+          join_to_view: order_items
+          join_type: inner
+          relationship_type: one_to_many
+          on_sql: ${order_items.order_id} = ${orders.id}
+    """
+    text = "joins: {users: {}, order_items: {}}\n"
+    found = only(relationships=edges, orders__topic=text)
+    assert (found.code, found.severity, found.topic) == ("mixed_joins", "warning", "orders")
+    assert "All rows of users stay" in found.message
+    alone = "joins: {users: {}}\n"
+    assert check(relationships=edges, orders__topic=alone) == []
+
+
 def test_a_field_that_a_topic_cannot_answer() -> None:
     problem = only(
         orders__view="dimensions:\n  x: {sql: '${order_items.price} + 1'}\n",

@@ -176,6 +176,28 @@ def topic(name: str, *fields: str, **more: Any) -> dict[str, Any]:
     return {"join_paths_from_topic_name": name, "fields": list(fields), **more}
 
 
+@pytest.mark.parametrize(
+    ("joined", "users"),
+    # All users stay, then those without a note go; or orders without one go, then all users stay.
+    [(("users", "notes"), 1), (("notes", "users"), 3)],
+)
+def test_a_topic_says_in_which_order_its_joins_keep_rows(
+    database: Any, joined: tuple[str, str], users: int
+) -> None:
+    kept = {**JOINS[1], "join_type": "always_right"}
+    inner = {**JOINS[2], "join_type": "inner"}
+    made = {
+        "base_view": "orders",
+        "joins": {name: {} for name in joined},
+        "relationships": [kept, inner],
+    }
+    layer = replace(SHOP, the_topics={**TOPICS, "mixed": made})
+    alone = topic("mixed", "users.count")
+    assert [tuple(row.values()) for row in answered(database, alone, layer)] == [(3,)]
+    both = topic("mixed", "users.count", "notes.total")
+    assert [tuple(row.values()) for row in answered(database, both, layer)] == [(users, 12)]
+
+
 def test_a_sum_is_never_inflated_by_a_join(database: Any) -> None:
     asked = topic("items", "users.city", "orders.total", "orders.count", "items.revenue")
     assert rows(database, **asked) == [("A", 40, 2, 8), ("B", 5, 1, 0), (None, 0, 0, 9)]

@@ -123,11 +123,20 @@ class Joins:
 
     def tree(self, needed: Iterable[str]) -> JoinTree:
         """The tree that reaches every needed view. Raises `PlanError`."""
+        views = sorted(set(needed))
+        edges = self._edges(views)
+        if self._map is not None and any(edge.keeps_target for edge in edges):
+            # Beside such a join an inner one takes other rows away before it than after it.
+            used = {*views, *(edge.target for edge in edges)}
+            edges = self._edges([view for view in self._map.via if view in used])
+        return JoinTree(self.base, edges)
+
+    def _edges(self, views: Iterable[str]) -> list[Edge]:
         found: dict[str, Edge] = {}
-        for view in sorted(set(needed)):
+        for view in views:
             for edge in self._way(view):
                 found.setdefault(edge.target, edge)
-        return JoinTree(self.base, list(found.values()))
+        return list(found.values())
 
     def _way(self, view: str) -> Sequence[Edge]:
         if view == self.base:

@@ -42,6 +42,11 @@ class Edge:
             return JoinType.ALWAYS_LEFT if left != self.reverse else JoinType.ALWAYS_RIGHT
         return said
 
+    @property
+    def keeps_target(self) -> bool:
+        """Whether all rows of the target stay, also those without a match (RIGHT, FULL)."""
+        return self.join_type in (JoinType.ALWAYS_RIGHT, JoinType.FULL_OUTER)
+
 
 Edges = Callable[[str], Sequence[Edge]]
 

@@ -9,6 +9,7 @@ from dragoman.semantics.composing.sources import extends_of
 from dragoman.semantics.model.faults import BadDefinition
 from dragoman.semantics.model.fields import Dimension, Measure
 from dragoman.semantics.model.references import SqlText, field_ref
+from dragoman.semantics.model.relationships import JoinType
 from dragoman.semantics.model.topics import CompositeTopic, JoinNode, Topic
 from dragoman.semantics.model.views import View
 from dragoman.semantics.plain import mapping
@@ -122,6 +123,7 @@ class _Check:
         if topic.joins is not None:
             self._tree(("joins",), topic.base_view, topic.joins)
             self._unlisted()
+        self._mixed_joins()
         self._selectors()
         self._rules()
         key = "required_access_grants"
@@ -148,6 +150,22 @@ class _Check:
                     message = f"{side} is not in `joins`, so its fields are not on offer"
                     fix = f"Add {side} to `joins`."
                     self._add(("relationships", at), "not_joined", message, fix, warn=True)
+
+    def _mixed_joins(self) -> None:
+        """RIGHT or FULL beside INNER: an answer's rows depend on the views that it uses."""
+        edges = [edge for way in self.joins.via.values() for edge in way]
+        kept = next((edge.target for edge in edges if edge.keeps_target), None)
+        inner = next((e.target for e in edges if e.join_type is JoinType.INNER), None)
+        if kept is None or inner is None:
+            return
+        message = (
+            f"All rows of {kept} stay, and {inner} is an inner join: which rows an answer has "
+            "depends on the views that it uses, and on their order in `joins`"
+        )
+        fix = (
+            f"Join {inner} with always_left, and say what must be there in `always_where_filters`."
+        )
+        self._add(("joins",), "mixed_joins", message, fix, warn=True)
 
     def _selectors(self) -> None:
         for at, one in enumerate(self.topic.fields):
