@@ -8,7 +8,7 @@ import pytest
 
 from dragoman.semantics.answers.assembling import TOTAL_INDICATOR
 from dragoman.semantics.compiler.errors import PlanError
-from tests.semantics.compiler.test_questions import answered, database, topic
+from tests.semantics.compiler.test_questions import answered, database, field, literal, topic
 
 __all__ = ["database"]
 EVERY = {"::total::": {"type": "aggregation"}}
@@ -91,3 +91,59 @@ def test_an_aggregate_of_its_own_way_obeys_its_filters_or_is_refused(database: A
     with pytest.raises(PlanError, match="spread"):
         answered(database, {"table": "orders", "fields": fields, "filters": paid})
     assert answered(database, {"table": "orders", "fields": fields})[0]["orders.regardless"] == 4
+
+
+def test_totals_of_what_is_shown(database: Any) -> None:
+    # By status: paid 17 of 2 orders, open 30 of 1, none 5 of 1.
+    fields = ["orders.status", "orders.total", "orders.count", "orders.mean", "half"]
+    half = {"type": "call", "operator": "DIVIDE", "operands": [field("orders.total"), literal(2)]}
+    asked = {
+        "table": "orders",
+        "fields": fields,
+        "calculations": [{"calc_name": "half", "sql_expression": half}],
+        "custom_summary_types": {"orders.count": "max", "orders.mean": "sum", "half": "average"},
+    }
+    whole = (None, 52, 2, pytest.approx(8.5 + 30 + 5), pytest.approx(52 / 6))
+    assert totals(database, asked) == [whole]
+    # What the limit leaves out is not shown, and only the columns that ask for totals have them.
+    sorts = {"sorts": [{"column_name": "orders.total"}], "limit": 2}
+    one = {"column_totals": {"orders.mean": {"type": "aggregation"}}}
+    assert totals(database, {**asked, **sorts, **one}) == [(None, None, None, 8.5 + 5, None)]
+    with pytest.raises(PlanError, match="no measure"):
+        totals(database, {**asked, "custom_summary_types": {"orders.status": "max"}})
+
+
+def test_totals_of_what_a_pivot_shows(database: Any) -> None:
+    fields = ["orders.user_id", "orders.status", "orders.mean"]
+    asked = {
+        "table": "orders",
+        "fields": fields,
+        "pivots": ["orders.status"],
+        "limit": 10,
+        "row_totals": EVERY,
+        "custom_summary_types": {"orders.mean": {"type": "sum"}},
+    }
+    cells = answered(database, {**asked, "column_totals": EVERY})
+    found = {
+        (cell[TOTAL_INDICATOR], cell["orders.user_id"], cell["orders.status"], cell["orders.mean"])
+        for cell in cells
+        if cell[TOTAL_INDICATOR] is not None
+    }
+    assert found == {
+        *(("column_total", None, "paid", 17), ("column_total", None, "open", 30)),
+        ("column_total", None, None, 5),
+        *(("row_total", 1, None, 40), ("row_total", 2, None, 5), ("row_total", None, None, 7)),
+        ("::total::", None, None, 52),
+    }
+
+
+def test_a_calculation_has_no_total_of_what_is_shown_to_use(database: Any) -> None:
+    tree = {"type": "reference", "column_ref": ["orders.total", "column_total"]}
+    asked = {
+        "table": "orders",
+        "fields": ["orders.status", "orders.total", "c"],
+        "calculations": [{"calc_name": "c", "sql_expression": tree}],
+    }
+    assert [row[:2] for row in totals(database, asked)] == [(None, 52)]
+    with pytest.raises(PlanError, match="which has none"):
+        totals(database, {**asked, "custom_summary_types": {"orders.total": "max"}})

@@ -8,7 +8,7 @@ import pytest
 
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.query.filters import BadQuery
-from dragoman.semantics.query.request import Query, read_query
+from dragoman.semantics.query.request import Query, Summary, read_query
 from tests.semantics.compiler.support import ask
 from tests.semantics.compiler.test_questions import SHOP, database, rows
 
@@ -125,7 +125,17 @@ def test_any_of_several_filters_as_a_list(database: Any) -> None:
     assert count(equals("orders.status", "open"), equals("orders.status", "paid")) == 3
 
 
-def test_totals_by_another_function_are_told() -> None:
-    own = {"orders.count": "max"}
-    assert read(custom_summary_types=own).warnings == ()
-    assert read(custom_summary_types=own, column_totals={"::total::": {}}).warnings != ()
+def test_totals_of_what_is_shown_are_of_columns() -> None:
+    own = {"fields": ["orders.count"], "custom_summary_types": {"orders.count": "max"}}
+    every = {"column_totals": {"::total::": {}}}
+    assert read(**own).summaries == {}
+    assert read(**own, **every).summaries == {"orders.count": Summary.MAX}
+    typed = {**own, "custom_summary_types": {"orders.count": {"type": "AVG"}}}
+    assert read(**typed, **every).summaries == {"orders.count": Summary.AVERAGE}
+    for wrong in (
+        {**own, "custom_summary_types": {"orders.count": "first"}},
+        {**own, "custom_summary_types": {"orders.total": "sum"}},
+        {**own, "transposed_measures": ["orders.count"]},
+    ):
+        with pytest.raises(BadQuery, match="custom_summary_types"):
+            read(**wrong, **every)

@@ -13,6 +13,7 @@ from dragoman.semantics.answers.lookups import ROW_NUMBER, ROWS
 from dragoman.semantics.answers.operators import Frame
 from dragoman.semantics.answers.ordering import ordered
 from dragoman.semantics.answers.periods import beside
+from dragoman.semantics.answers.summaries import summaries_of, summed_up
 from dragoman.semantics.answers.transposing import transposed, transposed_columns
 from dragoman.semantics.compiler.compiled import Compiled, TotalKind
 from dragoman.semantics.compiler.errors import PlanError
@@ -138,7 +139,7 @@ class Assembly:
 
     def _totals_of(self, work: Any, totals: Mapping[TotalKind, Any]) -> dict[str, str]:
         """Measures' totals of their columns as expressions beside the rows; in a pivot each column
-        has its own."""
+        has its own. Those that are made of what is shown are not there yet."""
         pivots = sorted(self.compiled.plan.pivots)
         kinds = (TotalKind.COLUMN,) if pivots else (TotalKind.COLUMN, TotalKind.BOTH)
         rows = next((totals[kind] for kind in kinds if kind in totals), None)
@@ -150,7 +151,7 @@ class Assembly:
         return {
             name: f"(SELECT any_value(t.{_quoted(name)}) FROM column_totals t{where})"
             for name in rows.schema.names
-            if name not in pivots
+            if name not in pivots and name not in self.query.summaries
         }
 
     def _calculated(self, work: Any, main: Any, totals: Mapping[str, str]) -> Any:
@@ -215,15 +216,17 @@ class Assembly:
         parts = [_flagged(found, None)]
         for kind, rows in totals.items():
             shown = self._of_shown(work, found, rows)
+            keys = self._keys(shown)
             if self.query.transposed:
                 shown = transposed(work, shown, self.query.transposed, self.compiled.columns)
-            parts.append(_flagged(_as(shown, found.schema), kind.value))
+            summaries = summaries_of(self.query, kind)
+            whole = summed_up(work, found, _as(shown, found.schema), summaries, keys)
+            parts.append(_flagged(whole, kind.value))
         return pa.concat_tables(parts, promote_options="permissive")
 
     def _of_shown(self, work: Any, found: Any, totals: Any) -> Any:
         """The totals of rows and columns that are in the answer: its limits cut theirs as well."""
-        groups = {group.name for group in self.compiled.plan.groups}
-        keys = [name for name in totals.schema.names if name in groups]
+        keys = self._keys(totals)
         if not keys:
             return totals
         work.register("shown", found)
@@ -231,6 +234,11 @@ class Assembly:
         same = [f"s.{_quoted(key)} IS NOT DISTINCT FROM t.{_quoted(key)}" for key in keys]
         exists = f"EXISTS (SELECT 1 FROM shown s WHERE {' AND '.join(same)})"
         return work.sql(f"SELECT * FROM totalled t WHERE {exists}").to_arrow_table()
+
+    def _keys(self, totals: Any) -> list[str]:
+        """The dimensions that tell totals apart."""
+        groups = {group.name for group in self.compiled.plan.groups}
+        return [name for name in totals.schema.names if name in groups]
 
 
 def different(rows: Any, columns: Sequence[str]) -> int:

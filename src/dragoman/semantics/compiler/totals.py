@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dragoman.semantics.compiler.compiled import Total, TotalKind
+from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.plan import Group, Measured, Plan
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ class Totals:
     def all(self) -> Iterable[Total]:
         """The statements of the totals that are asked for."""
         query, groups = self.question.query, self.main.groups
+        for each in groups:
+            if each.name in query.summaries:
+                raise PlanError(f"{each.name} is no measure: no total is made of it.")
         measured = [each for each in self.main.measures if each.name in query.fields]
         rows = [group for group in groups if group.name not in self.pivots]
         columns = [group for group in groups if group.name in self.pivots]

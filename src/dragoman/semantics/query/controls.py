@@ -149,6 +149,7 @@ def switched(query: Query, by: Switches) -> Query:
         fill=names(query.fill),
         row_totals=names(query.row_totals),
         column_totals=names(query.column_totals),
+        summaries={name(column): each for column, each in query.summaries.items()},
         transposed=names(query.transposed),
         calculations=tuple(
             replace(each, expression=_tree(each.expression, name)) for each in query.calculations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, cast
 
 from dragoman.dialects.sql.kinds import Unit
@@ -54,9 +55,25 @@ class PeriodComparison:
     unit: Unit | None
 
 
+class Summary(StrEnum):
+    """What a total of a column is made with, of the values that the answer shows."""
+
+    SUM = "SUM"
+    AVERAGE = "AVERAGE"
+    MIN = "MIN"
+    MAX = "MAX"
+    MEDIAN = "MEDIAN"
+    COUNT = "COUNT"
+    COUNT_DISTINCT = "COUNT_DISTINCT"
+
+
+_SUMMARY_ALIASES = {"AVG": Summary.AVERAGE}
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A question. `limit` None: no limit; `default_limit`: none was said, the model's applies.
+    `summaries`: columns whose totals are made of what is shown, and not worked out anew.
 
     `sql`: by hand; `rewrite_sql`: its `${…}` are references; `sort_sql`: `sorts` hold for it.
     """
@@ -75,6 +92,7 @@ class Query:
     fill: tuple[str, ...] = ()
     row_totals: tuple[str, ...] = ()
     column_totals: tuple[str, ...] = ()
+    summaries: Mapping[str, Summary] = field(default_factory=dict[str, "Summary"])
     calculations: tuple[Calculation, ...] = ()
     group: bool = True
     transposed: tuple[str, ...] = ()
@@ -128,7 +146,6 @@ def read_query(body: object, key: str = "query", *, lenient: bool = False) -> Qu
     sql = reader.text("userEditedSQL")
     limit, default_limit = reader.limit()
     controls = reader.controls()
-    reader.own_totals()
     asked = Query(
         fields=reader.texts("fields", needed=not sql),
         table=reader.text("table"),
@@ -144,6 +161,7 @@ def read_query(body: object, key: str = "query", *, lenient: bool = False) -> Qu
         fill=reader.texts("fill_fields"),
         row_totals=tuple(reader.mapping("row_totals")),
         column_totals=tuple(reader.mapping("column_totals")),
+        summaries=reader.summaries(),
         calculations=reader.calculations(),
         group=reader.flag("default_group_by", True),
         transposed=reader.texts("transposed_measures"),
@@ -165,6 +183,12 @@ def _check(key: str, query: Query) -> None:
             raise BadQuery(f"{key}.{within}", f"{missing[0][:80]!r} is not in fields")
     if query.pivots and query.limit is None and not query.default_limit:
         raise BadQuery(f"{key}.limit", "a question with pivots needs a limit")
+    summed = f"{key}.custom_summary_types"
+    if query.summaries and (query.transposed or query.comparisons):
+        raise BadQuery(summed, "totals of measures as rows, or of earlier periods, have none")
+    for name in query.summaries:
+        if name not in query.fields:
+            raise BadQuery(summed, f"{name[:80]!r} is not in fields")
     if len(query.fields) > MAX_FIELDS:
         raise BadQuery(f"{key}.fields", f"at most {MAX_FIELDS} fields")
 
@@ -353,12 +377,22 @@ class _Reader:
             self.dropped += inner.dropped
         return [alternatives] if alternatives else []
 
-    def own_totals(self) -> None:
-        """Totals by another function than the measure's own are told, not made."""
-        if self.mapping("custom_summary_types") and (
-            self.mapping("row_totals") or self.mapping("column_totals")
-        ):
-            self.dropped.append("custom_summary_types: totals are those of each measure itself")
+    def summaries(self) -> Mapping[str, Summary]:
+        """Functions of totals by column: a name, or an object with a `type`."""
+        found: dict[str, Summary] = {}
+        given = self.mapping("custom_summary_types")
+        totals = self.mapping("row_totals") or self.mapping("column_totals")
+        for name, each in given.items() if totals else ():
+            said = cast("dict[str, Any]", each).get("type") if isinstance(each, dict) else each
+            word = said.upper() if isinstance(said, str) else ""
+            summary = _SUMMARY_ALIASES.get(word) or Summary.__members__.get(word)
+            if summary is None:
+                names = ", ".join(Summary)
+                raise self.bad(
+                    f"custom_summary_types.{name[:80]}", f"one of {names}, not {said!r:.40}"
+                )
+            found[name] = summary
+        return found
 
     def warnings(self) -> list[str]:
         unknown = [name for name in self.body if name not in self.read | _SILENT]
