@@ -12,15 +12,18 @@ from typing import Any
 
 import pytest
 
+from dragoman.dialects.adapters.databricks.metric_views import metric_view
 from dragoman.dialects.sql import table
 from dragoman.dialects.sql.kinds import CastType, Match, Part, TimeKind, Unit
+from dragoman.semantics.inference.semantic_objects import meaning
 from tests.dialects.test_sql_functions import HOSTILE
 from tests.engines.support.questions import QUESTIONS, asked
 from tests.engines.support.shelves import PLAIN, TABLES, Shelf, duckdb_shelf
 from tests.engines.support.spark import Spark, run_spark
 from tests.engines.test_questions import answer
 from tests.engines.test_structures import orders
-from tests.semantics.compiler.support import ask, asking
+from tests.semantics.compiler.support import MemoryLayer, ask, asking
+from tests.semantics.inference.tables import conventions
 from tests.support.engines import Engine
 
 SQL = table("databricks")
@@ -241,3 +244,61 @@ def test_elements_of_arrays_are_asked_for(spark: Spark) -> None:
         question = {"table": "orders", "fields": [f"orders.{name}" for name in fields]}
         found = spark.rows(ask(layer, question, asking("databricks")).sql)
         assert sorted(map(tuple, found), key=str) == wanted
+
+
+METRIC_VIEW = """
+version: 0.1
+source: sold
+dimensions:
+  - name: Sold Month
+    expr: DATE_TRUNC('MONTH', day)
+  - name: status
+    expr: state
+measures:
+  - name: revenue
+    expr: SUM(price)
+  - name: orders
+    expr: COUNT(1)
+"""
+
+
+def test_metric_views_are_asked_for_their_measures(spark: Spark) -> None:
+    values = "(1, 'O', DATE'2024-01-02', 10.5), (2, 'F', DATE'2024-02-02', 20.5)"
+    values += ", (3, 'O', DATE'2025-01-02', 30), (4, NULL, DATE'2025-03-01', 1)"
+    spark.rows(
+        "CREATE TABLE sold USING parquet AS"
+        f" SELECT * FROM VALUES {values} AS t(id, state, day, price)"
+    )
+    spark.rows(f"CREATE VIEW kpis WITH METRICS LANGUAGE YAML AS $$ {METRIC_VIEW} $$")
+    found = metric_view("spark_catalog", "default", "kpis", None, METRIC_VIEW)
+    assert found is not None
+    here = {"catalog": "spark_catalog", "schema": "default"}
+    how = conventions(dialect="databricks", quote=SQL.name, **here)
+    [view] = meaning(found, how, topics=False).views
+    definition = {
+        **view.definition,
+        "measures": {
+            **view.definition["measures"],
+            "each": {"sql": "${revenue} / NULLIF(${orders}, 0)"},
+        },
+    }
+    layer = MemoryLayer({"kpis": definition}, types={"kpis": {"sold_month": "TIMESTAMP"}})
+
+    def asked_of(*fields: str, **more: Any) -> list[tuple[Any, ...]]:
+        question = {"table": "kpis", "fields": list(fields), "sorts": [{"column_name": fields[0]}]}
+        by = asking("databricks")
+        return spark.rows(ask(layer, {"modelId": "m", **question, **more}, by).sql)
+
+    assert asked_of("kpis.status", "kpis.revenue", "kpis.each") == [
+        ("F", Decimal("20.5"), Decimal("20.5")),
+        ("O", Decimal("40.5"), Decimal("20.25")),
+        (None, Decimal("1.0"), Decimal(1)),
+    ]
+    some = {"type": "string", "kind": "EQUALS", "values": ["O", "F"]}
+    more = {"type": "number", "kind": "GREATER_THAN", "values": [1]}
+    assert asked_of(
+        "kpis.sold_month[year]", "kpis.orders",
+        filters={"kpis.status": some, "kpis.orders": more},
+    ) == [(date(2024, 1, 1), 2)]  # fmt: skip
+    assert asked_of("kpis.status") == [("F",), ("O",), (None,)]
+    assert asked_of("kpis.orders") == [(4,)]

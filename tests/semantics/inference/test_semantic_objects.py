@@ -24,6 +24,7 @@ def test_a_view_for_each_logical_table() -> None:
         "catalog": "SHOP",
         "schema": "SALES",
         "table_name": "TPCH_REVENUE",
+        "semantic_table": "ORDERS",
         "label": "Orders",
         "description": "All orders",
         "dimensions": {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from dragoman.dialects.sql.functions import NotExpressible, SqlFunctions
+from dragoman.dialects.sql.functions import Columns, NotExpressible, SqlFunctions
 from dragoman.dialects.sql.kinds import CastType, Elements, Part, TimeKind
 
 _PARTS = {
@@ -93,6 +94,19 @@ class DatabricksFunctions(SqlFunctions):
     def percentile(self, x: str, fraction: str) -> str:
         """Exact and interpolated."""
         return f"PERCENTILE({x}, {fraction})"
+
+    def own_metrics(
+        self, table: str, alias: str, groups: Columns, metrics: Columns, where: Sequence[str]
+    ) -> str:
+        """Source: MEASURE. A metric view takes no join."""
+        columns = [f"{x} AS {name}" for x, name in groups]
+        columns += [f"MEASURE({x}) AS {name}" for x, name in metrics]
+        lines = [f"SELECT {', '.join(columns)}", f"FROM {table} {alias}"]
+        if where:
+            lines.append("WHERE " + "\n  AND ".join(f"({each})" for each in where))
+        if groups:
+            lines.append("GROUP BY " + ", ".join(x for x, _ in groups))
+        return "\n".join(lines)
 
     def list_distinct(self, x: str, separator: str) -> str:
         """COLLECT_SET leaves NULLs out."""

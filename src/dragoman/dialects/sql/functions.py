@@ -8,12 +8,15 @@ leave as literals.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import ClassVar
 
 from dragoman.dialects.sql.kinds import CastType, Elements, Match, Part, TimeKind, Unit
 
+# Texts and the names that they get.
+Columns = Sequence[tuple[str, str]]
 Value = str | int | float | Decimal | bool | date | datetime | None
 
 
@@ -253,6 +256,14 @@ class SqlFunctions:
             return f"{x} {way} NULLS {'LAST' if nulls_last else 'FIRST'}"
         last, first = ("1", "0") if nulls_last else ("0", "1")
         return f"CASE WHEN {x} IS NULL THEN {last} ELSE {first} END, {x} {way}"
+
+    def own_metrics(
+        self, table: str, alias: str, groups: Columns, metrics: Columns, where: Sequence[str]
+    ) -> str:
+        """A SELECT of metrics that the database itself defines: a row for each different values of
+        `groups`. `table`: where they are defined, `alias` what stands before its columns; columns
+        are pairs of a text and a name. One list may be empty."""
+        raise NotExpressible("it has no metrics of its own that could be asked")
 
     def limit(self, limit: int | None, offset: int) -> str:
         """What follows ORDER BY; empty where nothing is limited."""

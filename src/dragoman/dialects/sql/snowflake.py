@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from dragoman.dialects.sql.functions import SqlFunctions
+from dragoman.dialects.sql.functions import Columns, SqlFunctions
 from dragoman.dialects.sql.kinds import CastType, Elements, Part, TimeKind, Unit
 
 _PARTS = {
@@ -33,6 +34,18 @@ class SnowflakeFunctions(SqlFunctions):
         return Elements(
             f"CROSS JOIN LATERAL FLATTEN(INPUT => {x}, OUTER => TRUE) {own}", own, f"{own}.INDEX"
         )
+
+    def own_metrics(
+        self, table: str, alias: str, groups: Columns, metrics: Columns, where: Sequence[str]
+    ) -> str:
+        """Source: SEMANTIC_VIEW. Names are qualified by logical tables."""
+        lines = ["SELECT * FROM SEMANTIC_VIEW(", f"  {table}"]
+        for word, columns in (("DIMENSIONS", groups), ("METRICS", metrics)):
+            if columns:
+                lines.append(f"  {word} " + ", ".join(f"{x} AS {name}" for x, name in columns))
+        if where:
+            lines.append("  WHERE " + "\n    AND ".join(f"({each})" for each in where))
+        return "\n".join(lines) + "\n)"
 
     def timestamp(self, value: datetime) -> str:
         """TIMESTAMP alone may be of any kind in a session."""

@@ -31,7 +31,8 @@ from dragoman.semantics.problems import YamlPath
 SECTIONS = ("dimensions", "measures", "filters")
 _KNOWN = frozenset(
     (
-        *("schema", "catalog", "table_name", "sql", "query", "uploaded_table_name", "label"),
+        *("schema", "catalog", "table_name", "semantic_table", "sql", "query"),
+        *("uploaded_table_name", "label"),
         *("custom_compound_primary_key_sql", "description", "display_order", "folder"),
         *("schema_label", "tags", "hidden", "ignored", "shallow_ignored", "aliases"),
         *("extends", "template"),
@@ -168,7 +169,8 @@ def _whole(broken: Broken, path: YamlPath, build: Callable[[], T], otherwise: T)
 def table_source(path: str, of: Definition) -> TableSource:
     """Where the rows of a view over a table come from: the file's own name unless it says so."""
     table = text(of.get("table_name")) or parse_path(path).name
-    return TableSource(text(of.get("catalog")), text(of.get("schema")), table)
+    logical = text(of.get("semantic_table"))
+    return TableSource(text(of.get("catalog")), text(of.get("schema")), table, logical)
 
 
 def _source(path: str, of: Definition) -> Source:

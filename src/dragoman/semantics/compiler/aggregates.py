@@ -25,6 +25,8 @@ _KINDS = {
     "MIN": Aggregate.MIN,
     "MAX": Aggregate.MAX,
     "MEDIAN": Aggregate.MEDIAN,
+    # Of Databricks: a measure of a metric view.
+    "MEASURE": Aggregate.SEMANTIC_VIEW_AGG,
 }
 # Words after the closing parenthesis that make it more than the plain aggregate.
 _MORE = {"FILTER", "OVER", "WITHIN", "IGNORE", "RESPECT", "KEEP"}

@@ -19,7 +19,7 @@ from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.model.fields import Dimension, Duration, Measure
 from dragoman.semantics.model.grains import Grain, Interval
 from dragoman.semantics.model.references import Reference, SqlText
-from dragoman.semantics.model.views import ElementsSource, View
+from dragoman.semantics.model.views import ElementsSource, TableSource, View
 
 if TYPE_CHECKING:
     from dragoman.semantics.compiler.levels import Levels
@@ -161,15 +161,17 @@ class Expressions:
         return own
 
     def _fragment(self, view: View, found: Dimension) -> Fragment:
-        qualifier = self._qualifier(view)
+        qualifier = self.qualifier(view)
         if found.sql is None:
             return column(qualifier, self.sql.name(found.name))
         return self.fragment(found.sql, view)
 
-    def _qualifier(self, view: View) -> str:
+    def qualifier(self, view: View) -> str:
         """What stands before a column of a view."""
         if isinstance(view.source, ElementsSource):
             return self.sql.elements("", view.name).element
+        if isinstance(view.source, TableSource) and view.source.logical is not None:
+            return self.sql.name(view.source.logical)
         return self.sql.name(view.name)
 
     def fragment(self, sql: SqlText, view: View, *others: str) -> Fragment:
@@ -177,8 +179,8 @@ class Expressions:
         if "{{" in sql.text:
             self.passing += 1
         own = view.alias_of or view.name
-        named = tuple((name, self.sql.name(name)) for name in others)
-        qualifier = self._qualifier(view)
+        named = tuple((name, self.qualifier(self.names.view(name))) for name in others)
+        qualifier = self.qualifier(view)
         return fragment(self.templates.render(sql), own, qualifier, self.sql.parser, named)
 
     def expand(self, piece: Fragment, view: View, kind: DataType) -> Expr:

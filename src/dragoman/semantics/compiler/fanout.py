@@ -50,6 +50,8 @@ class FanOut:
 
     def guard(self, leaf: Leaf) -> Guarded:
         """The protection of one aggregate. Raises `PlanError`."""
+        if leaf.kind is Aggregate.SEMANTIC_VIEW_AGG:
+            return Guarded(leaf)  # the database joins and protects what it defines itself
         if leaf.key is not None:
             return Guarded(leaf, (leaf.key,), once=True)
         together, added = self._counted(leaf)

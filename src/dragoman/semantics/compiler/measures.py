@@ -165,8 +165,6 @@ class Measures:
         value = self._measured(found, aggregate, view)
         key = self._own_key(found, view)
         kind = _ON_KEY.get(aggregate, aggregate)
-        if kind is Aggregate.SEMANTIC_VIEW_AGG:
-            raise PlanError(f"{found.address} is aggregated by the database's own semantic view.")
         leaf = Leaf(
             found.view,
             kind,
@@ -184,7 +182,7 @@ class Measures:
             return self.row_value(found.sql, view)
         if aggregate is Aggregate.COUNT:
             return None
-        piece = column(self.sql.name(view.name), self.sql.name(found.name))
+        piece = column(self.expressions.qualifier(view), self.sql.name(found.name))
         return self.expressions.expand(piece, view, DataType.UNKNOWN)
 
     def row_value(self, sql: SqlText, view: View) -> Expr:

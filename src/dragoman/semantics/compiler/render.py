@@ -10,6 +10,7 @@ from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.expressions import Expr
 from dragoman.semantics.compiler.fanout import Guarded
 from dragoman.semantics.compiler.measures import Formula, GroupPart, Leaf
+from dragoman.semantics.compiler.metrics import OwnMetrics, asks_own_metrics
 from dragoman.semantics.compiler.pivots import Pivot
 from dragoman.semantics.compiler.plan import Group, Having, Measured, Order, Plan
 from dragoman.semantics.compiler.tables import Tables
@@ -50,11 +51,12 @@ class Renderer:
 
     def statement(self, *, names: Sequence[str] = ()) -> str:
         """The statement. Its columns are c0, c1, … or `names`."""
-        if not self.plan.grouped:
+        own = asks_own_metrics(self.plan, self.tables)
+        if not self.plan.grouped and not own:
             return self._rows(names)
-        ranked = _Ranked(self) if self.ranked else None
-        steps = ranked.steps() if ranked else []
-        body = self._grouped(names, ranked or _Direct(self), steps)
+        form = self._form(own=own)
+        steps = form.steps()
+        body = self._grouped(names, form, steps)
         if self.plan.pivots:
             steps += Pivot(self.plan, self.sql).steps(body)
             body = Pivot(self.plan, self.sql).statement()
@@ -62,6 +64,11 @@ class Renderer:
             return body
         written = ",\n".join(f"{self.sql.name(name)} AS (\n{text}\n)" for name, text in steps)
         return f"WITH {written}\n{body}"
+
+    def _form(self, *, own: bool) -> Form:
+        if own:
+            return OwnMetrics(self.plan, self.tables)
+        return _Ranked(self) if self.ranked else _Direct(self)
 
     def _needs_ranks(self) -> bool:
         guards = self.plan.guards.values()
@@ -86,9 +93,7 @@ class Renderer:
 
     # groups
 
-    def _grouped(
-        self, names: Sequence[str], form: _Direct | _Ranked, steps: list[tuple[str, str]]
-    ) -> str:
+    def _grouped(self, names: Sequence[str], form: Form, steps: list[tuple[str, str]]) -> str:
         plan = self.plan
         texts = {id(m): self.measure(m.formula, form) for m in [*plan.measures, *plan.hidden]}
         places = {name: n for n, name in enumerate(each.name for each in plan.columns)}
@@ -111,9 +116,9 @@ class Renderer:
             [columns[n] for n in sorted(columns)], source, groups, having, orders
         )
 
-    def measure(self, formula: Formula, form: _Direct | _Ranked) -> str:
+    def measure(self, formula: Formula, form: Form) -> str:
         """A measure's text over aggregates written in one form."""
-        if formula.raw and isinstance(form, _Ranked):
+        if formula.raw and not isinstance(form, _Direct):
             raise PlanError(
                 f"{formula.name} aggregates in its own way, which cannot stand beside measures"
                 " that joins repeat.",
@@ -124,7 +129,7 @@ class Renderer:
             for part in formula.parts
         )
 
-    def _part(self, formula: Formula, part: Leaf | GroupPart, form: _Direct | _Ranked) -> str:
+    def _part(self, formula: Formula, part: Leaf | GroupPart, form: Form) -> str:
         if isinstance(part, Leaf):
             return form.aggregate(self.plan.guards[part])
         for n, group in enumerate(self.plan.groups):
@@ -132,7 +137,7 @@ class Renderer:
                 return form.group(n)
         raise PlanError(f"{formula.name} reads {part.name}, which a total does not group by.")
 
-    def _group_order(self, order: Order, form: _Direct | _Ranked, texts: dict[int, str]) -> str:
+    def _group_order(self, order: Order, form: Form, texts: dict[int, str]) -> str:
         if isinstance(order.by, Measured):
             text = texts[id(order.by)]
         elif isinstance(order.by, Group):
@@ -212,6 +217,9 @@ class _Direct:
 
     def sorted_by(self, value: Expr) -> str:
         return value.text
+
+    def steps(self) -> list[tuple[str, str]]:
+        return []
 
     def aggregate(self, guard: Guarded) -> str:
         value = guard.leaf.value.text if guard.leaf.value else None
@@ -345,6 +353,9 @@ class _Ranked:
         high = f"MAX(CASE WHEN {place} = {self.sql.ceiling(position)} + 1 THEN {value} END)"
         rest = f"MAX({position} - FLOOR({position}))"
         return f"({low} + ({high} - {low}) * {rest})"
+
+
+Form = _Direct | _Ranked | OwnMetrics
 
 
 def _taken(guard: Guarded) -> str | None:

@@ -13,7 +13,8 @@ from dragoman.semantics.plain import is_map
 
 # The order in which a file is read best: what it is, where its rows come from, its fields.
 _FIRST = (
-    *("schema", "catalog", "table_name", "uploaded_table_name", "sql", "query", "base_view"),
+    *("schema", "catalog", "table_name", "semantic_table", "uploaded_table_name", "sql", "query"),
+    "base_view",
     *("extends", "template", "label", "base_view_label", "schema_label", "view_label"),
     *("group_label", "description", "aliases", "hidden", "ignored", "shallow_ignored"),
     *("display_order", "tags"),

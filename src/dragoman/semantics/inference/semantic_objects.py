@@ -76,7 +76,10 @@ def _view(found: SemanticObject, table: str, name: str, how: Conventions) -> Vie
         for field_, each in zip(fields[len(columns) :], metrics, strict=False)
     }
     definition: dict[str, Any] = {} if found.catalog is None else {"catalog": found.catalog}
-    definition |= {"schema": found.schema, "table_name": found.name, "label": title(table)}
+    definition |= {"schema": found.schema, "table_name": found.name}
+    if found.kind is ObjectKind.SEMANTIC_VIEW:
+        definition["semantic_table"] = table
+    definition["label"] = title(table)
     if logical.comment:
         definition["description"] = logical.comment
     if logical.synonyms:

@@ -13,11 +13,13 @@ from dragoman.semantics.model.references import FieldRef, SqlText
 
 @dataclass(frozen=True, slots=True)
 class TableSource:
-    """A table or view of the database, by its names as the catalog has them."""
+    """A table or view of the database, by its names as the catalog has them. `logical`: the logical
+    table that is meant, where it is a semantic view of Snowflake."""
 
     catalog: str | None
     schema: str | None
     table: str
+    logical: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

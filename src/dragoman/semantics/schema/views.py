@@ -87,6 +87,9 @@ SOURCES: dict[str, Schema] = {
     "schema": text("The schema of the table, as the database has it."),
     "catalog": text("The catalog (database, project) of the table."),
     "table_name": text("The table; the file's own name where it is missing."),
+    "semantic_table": text(
+        "The logical table, where `table_name` is a semantic view of Snowflake."
+    ),
     "uploaded_table_name": text("The uploaded table that it is over."),
     "sql": sql("A SELECT that gives the rows; `${view}` stands for another view's rows."),
     "query": ref("query"),
