@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.semantics.compiler.errors import ErrorType, PlanError
+from dragoman.semantics.compiler.errors import ErrorType, NoSuchTopic, PlanError
 from tests.semantics.compiler.handwritten.support import written
 from tests.semantics.compiler.support import asking
 from tests.semantics.compiler.test_questions import database
@@ -137,11 +137,12 @@ def test_grants_and_masks_hold_for_every_reference(database: Any) -> None:
         "SELECT ${orders.id} FROM ${orders} WHERE ${orders.secret} > 1",
         "SELECT ${orders.id} FROM ${orders} ORDER BY ${orders.secret}",
         "SELECT count(*) AS n FROM ${orders} HAVING max(${orders.secret}) > 1",
-        "SELECT ${orders.id} FROM ${hidden}",
     ):
         with pytest.raises(PlanError) as caught:
             written(sql)
         assert caught.value.error_type is ErrorType.FORBIDDEN
+    with pytest.raises(NoSuchTopic):
+        written("SELECT ${orders.id} FROM ${hidden}")
     with pytest.raises(PlanError, match="no field"):
         written("SELECT ${orders.fee} FROM ${paid}")
     sql = (
