@@ -160,6 +160,22 @@ def test_one_document(server: Server, model: str, kind: str) -> None:
         assert b"<f>" not in sheet
 
 
+def test_values_are_written_in_their_formats_where_that_is_asked_for(
+    server: Server, model: str
+) -> None:
+    text = (
+        "base_view: orders\nviews: {orders: {measures: {dollars: "
+        "{aggregate_type: sum, sql: '1000', format: usdcurrency_2}}}}"
+    )
+    write(server, model, "formatted.topic", text)
+    question = ask(model, "orders.dollars", join_paths_from_topic_name="formatted")
+    plain = server.root.post(RUN, json={**question, "resultType": "json"}).json()
+    shown = {**question, "resultType": "json", "formatResults": True}
+    assert server.root.post(RUN, json=shown).json() == [
+        {"Dollars": f"${plain[0]['orders.dollars']:,}.00"}
+    ]
+
+
 def test_a_pivot_has_every_cell_of_its_rows(server: Server, model: str) -> None:
     fields = ("orders.status", "orders.customer_id", "orders.count")
     question = ask(model, *fields, pivots=fields[1:2], limit=2, column_limit=1000)

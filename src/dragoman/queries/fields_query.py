@@ -11,6 +11,7 @@ from dragoman.dialects.arrow import RecordBatch, pyarrow
 from dragoman.dialects.base import Rows
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
 from dragoman.house import House
+from dragoman.queries.formatted import formatted
 from dragoman.queries.planning import RAW_ROWS, Planned
 from dragoman.queries.renaming import renamed
 from dragoman.queries.service import Query
@@ -19,7 +20,7 @@ from dragoman.semantics.compiler.errors import PlanError
 
 
 class FieldsQuery(Query):
-    """`labels`: columns are called as people see them.
+    """`labels`: columns are called, and values written, as people see them.
 
     An answer with calculations or totals is put together in memory, so its size is bounded.
     """
@@ -42,7 +43,7 @@ class FieldsQuery(Query):
             return
         if planned.assembly is None:
             with super().rows() as rows:
-                yield Rows(*renamed(rows, planned.columns, labels=self._labels))
+                yield self._shown(rows)
             return
         most = self.house.settings.max_assembled_rows
         with super().rows() as rows:
@@ -59,8 +60,14 @@ class FieldsQuery(Query):
                 Stage.QUERY, Cause.SETTINGS_INVALID, problem.message, fix=problem.fix
             ) from None
         whole = Rows(table.schema, _Given(table.to_batches()), [])
-        schema, batches, notices = renamed(whole, planned.columns, labels=self._labels)
-        yield Rows(schema.with_metadata(table.schema.metadata), batches, notices)
+        shown = self._shown(whole)
+        schema = shown.schema.with_metadata(table.schema.metadata)
+        yield Rows(schema, shown.batches, shown.notices)
+
+    def _shown(self, rows: Rows) -> Rows:
+        columns = self._planned.columns
+        named = Rows(*renamed(rows, columns, labels=self._labels))
+        return formatted(named, columns) if self._labels and columns is not None else named
 
     def _beside(self, sql: str, columns: Any, most: int) -> Any:
         self.check()

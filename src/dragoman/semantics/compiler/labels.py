@@ -18,16 +18,17 @@ def label_of(found: Field, bracket: str | None = None) -> str:
     return f"{own} {title(bracket)}" if bracket and bracket != "raw" else own
 
 
-def column_of(each: Group | Measured, _names: Names) -> Column:
+def column_of(each: Group | Measured, names: Names) -> Column:
     """The column of a field of the question."""
     bracket = each.bracket if isinstance(each, Group) else None
     kind = each.value.type if isinstance(each, Group) else each.formula.type
+    form = each.field.format
     return Column(
         each.name,
         label_of(each.field, bracket),
         kind,
         isinstance(each, Group),
-        each.field.format,
+        names.settings.custom_formats.get(form, form) if form else None,
         each.field.view,
         each.field.name,
     )
