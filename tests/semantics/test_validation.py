@@ -134,6 +134,7 @@ def test_a_good_model_is_right() -> None:
         ("sql: SELECT 1\nquery: {fields: [orders.id]}\n", "several_sources", "one of", 1, 1),
         ("sql: SELEC 1\n", "bad_sql", "SQL does not parse", 1, 1),
         ("sql: DELETE FROM x\n", "bad_sql", "not a SELECT", 1, 1),
+        ("sets: {s: [id, -name, nme]}\n", "unknown_field", "No field nme", 1, 23),
         ("custom_compound_primary_key_sql: [idd]\n", "unknown_field", "No field idd", 1, 1),
     ],
 )
@@ -280,6 +281,47 @@ def test_a_view_without_a_key_that_a_join_repeats() -> None:
         users__view="dimensions: {id: {primary_key: true}}\n",
     )
     assert validate(model(bare, keyed), "postgres") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "fix"),
+    [
+        ("dimensions: {a: {timeframes: [dayy]}}\n", "cannot be 'dayy'", "One of"),
+        (
+            "measures: {a: {aggregate_type: count, filters: {city: {iss: x}}}}\n",
+            'Unknown key "iss"',
+            "Did you mean `is`?",
+        ),
+        (
+            "measures: {a: {aggregate_type: count, filters: {city: x}}}\n",
+            "map of operators",
+            "{is: x}",
+        ),
+        ("dimensions: {a: {groups: [{filter: {is: x}}]}}\n", "`name` is missing", "name: …"),
+    ],
+)
+def test_one_mistake_is_told_once(text: str, message: str, fix: str) -> None:
+    (found,) = check(users__view=text)
+    assert message in found.message
+    assert fix in found.fix
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("case when ${id} then", "Something is missing near `case when ${id} then`"),
+        ("${id} +", "Something is missing near `${id} +`"),
+        ("(1 + ${id}", "Expecting ) near `(1 + ${id}`"),
+    ],
+)
+def test_sql_that_does_not_parse_is_shown_where_it_breaks(sql: str, message: str) -> None:
+    (found,) = check(users__view=f"dimensions: {{a: {{sql: '{sql}'}}}}\n")
+    assert found.message == f"SQL does not parse: {message}"
+
+
+def test_a_topic_without_a_view_to_begin_with_is_told_how() -> None:
+    (found,) = check(other__topic="label: x\n")
+    assert (found.message, found.fix[:8]) == ("No view other", "Say whic")
 
 
 @pytest.mark.parametrize(

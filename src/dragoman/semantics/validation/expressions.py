@@ -16,6 +16,11 @@ from dragoman.semantics.model.references import Reference, SqlText
 _SIMPLE = re.compile(r'\s*(?:"[^"]*"|`[^`]*`|\[[^\]]*\]|\d+(?:\.\d+)?|\$\{[^{}]*\})\s*')
 _TEMPLATE = re.compile(r"\{\{[^#^/{}][^{}]*\}\}")
 _SECTION = re.compile(r"\{\{\s*[#^/]")
+_NAME = re.compile(r"ref_(\d+)_")
+_ANSI = re.compile(r"\x1b\[\d*m")
+# What the parser says of its own classes.
+_MISSING = re.compile(r"Required keyword: .*")
+_NEAR = 40
 _LONGEST = 200_000
 
 
@@ -64,7 +69,7 @@ class Expressions:
             return _OPAQUE
         key = (sql.text, statement)
         if key not in self._known:
-            self._known[key] = _parse(_with_names(sql), self._dialect, statement)
+            self._known[key] = _parse(sql, self._dialect, statement)
         return self._known[key]
 
 
@@ -83,15 +88,16 @@ def _with_names(sql: SqlText) -> str:
     return _TEMPLATE.sub("tpl_", "".join(parts))
 
 
-def _parse(text: str, dialect: str, statement: bool) -> Parsed:
+def _parse(sql: SqlText, dialect: str, statement: bool) -> Parsed:
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
+    text = _with_names(sql)
     try:
         trees = sqlglot.parse(text if statement else f"SELECT {text}", read=dialect)
     except SqlglotError as error:
-        return Parsed(_reason(error))
+        return Parsed(_reason(error, sql))
     except RecursionError:
         return Parsed("It is nested too deeply")
     tree: Any = trees[0] if len(trees) == 1 else None
@@ -103,10 +109,21 @@ def _parse(text: str, dialect: str, statement: bool) -> Parsed:
     return Parsed(aggregates=tuple(_aggregates(tree.expressions[0])), calls=unknown)
 
 
-def _reason(error: Any) -> str:
-    found = getattr(error, "errors", None)
-    text = found[0].get("description") if found else str(error)
-    return str(text).splitlines()[0].replace("\x1b[4m", "").replace("\x1b[0m", "")[:300]
+def _reason(error: Any, sql: SqlText) -> str:
+    """The parser's reason, and the text around the place, as it was written."""
+    several: list[dict[str, Any]] = getattr(error, "errors", None) or [{}]
+    found = several[0]
+    said = str(found.get("description") or error).splitlines()[0]
+    said = _ANSI.sub("", _MISSING.sub("Something is missing", said))[:300]
+    near = f"{found.get('start_context') or ''}{found.get('highlight') or ''}"
+    near = _NAME.sub(lambda name: _written(sql, name), near.removeprefix("SELECT "))[-_NEAR:]
+    return f"{said} near `{' '.join(near.split())}`" if near.strip() else said
+
+
+def _written(sql: SqlText, name: re.Match[str]) -> str:
+    """The reference that a name stands for."""
+    part = sql.parts[int(name[1])] if int(name[1]) < len(sql.parts) else ""
+    return part.text if isinstance(part, Reference) else name[0]
 
 
 def _aggregates(tree: Any) -> list[str]:

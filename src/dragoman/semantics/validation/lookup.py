@@ -60,7 +60,8 @@ class Lookup:
             fix = "Its file is there, but says `ignored`, or cannot be used."
             return "unknown_view", f"No view {name}", fix
         near = did_you_mean(name, self._names)
-        return "unknown_view", f"No view {name}", f"Did you mean {near}?" if near else ""
+        fix = f"Did you mean {near}?" if near else "Mend the name, or add a view that is called so."
+        return "unknown_view", f"No view {name}", fix
 
     def no_topic(self, name: str) -> tuple[str, str, str]:
         """Code, message and fix for a topic that is not there."""

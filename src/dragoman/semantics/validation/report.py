@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 from dragoman.semantics.composing.sources import Said
@@ -14,6 +15,9 @@ from dragoman.semantics.plain import is_list, is_map
 from dragoman.semantics.problems import AutoFix, Edit, Mark, Problem, Severity, YamlPath
 
 MODEL, RELATIONSHIPS = "model", "relationships"
+# What the typed model cannot be built of, and what the schema says of the same.
+_BROKEN = "bad_definition"
+_SHAPE = frozenset(("unknown_key", "unknown_value", "wrong_type", "missing_key", "wrong_length"))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,9 +42,28 @@ class Report:
     def problems(self) -> list[Problem]:
         """All of them: by file, then by place."""
         return sorted(
-            self._found.values(),
+            self._once(),
             key=lambda p: (p.file or "", p.line or 0, p.column or 0, p.message),
         )
+
+    def _once(self) -> list[Problem]:
+        """Without what the language's schema and the typed model say of one mistake: the schema's
+        word stands where it names the place better or knows the fix, else the model's."""
+        shapes: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+        for key, problem in self._found.items():
+            if problem.code in _SHAPE:
+                for length in range(len(problem.yaml_path) + 1):
+                    shapes.setdefault((key[0], problem.yaml_path[:length]), []).append(key)
+        twice: set[tuple[Any, ...]] = set()
+        for key, problem in self._found.items():
+            if problem.code == _BROKEN:
+                said = shapes.get((key[0], problem.yaml_path), [])
+                twice |= {key} if any(map(self._is_better, said, repeat(key))) else {*said}
+        return [problem for key, problem in self._found.items() if key not in twice]
+
+    def _is_better(self, shape: tuple[Any, ...], broken: tuple[Any, ...]) -> bool:
+        found = self._found[shape]
+        return bool(found.auto_fix or found.code == "missing_key" or len(shape[1]) > len(broken[1]))
 
     def is_written(self, said: Said) -> bool:
         """Whether people wrote it; the first file of a layer tells for all of them."""

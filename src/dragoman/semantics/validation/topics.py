@@ -78,7 +78,10 @@ class _Check:
         self.lookup.scope = dict(self._own_views())
         try:
             if self.lookup.view(self.topic.base_view) is None:
-                self._add(("base_view",), *self.lookup.no_view(self.topic.base_view))
+                code, message, fix = self.lookup.no_view(self.topic.base_view)
+                if self.topic.base_view == self.topic.name:  # as where `base_view` is not said
+                    fix = "Say which view the topic begins with: `base_view: …`."
+                self._add(("base_view",), code, message, fix)
                 return
             self._check()
         finally:

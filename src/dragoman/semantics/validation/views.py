@@ -132,6 +132,7 @@ def check_view(
         fields.check_sql(view, sql, context, place, key)
     _twice(view, context, place)
     _extended_fields(view, merged, context, place)
+    _sets(view, merged, context, place)
     for field in view.fields():
         fields.check(field, view, merged, context, place)
 
@@ -169,6 +170,16 @@ def _extended_fields(view: View, merged: Merged, context: Context, place: Place)
                     context.report.add(place, path, "extends_cycle", message, field=name)
                 elif (wrong := context.lookup.wrong(ref, view.name)) is not None:
                     context.report.add(place, path, *wrong, field=name)
+
+
+def _sets(view: View, merged: Merged, context: Context, place: Place) -> None:
+    """Fields that sets name; other sets, tags and `*` are left to whoever uses the set."""
+    for name in mapping(merged.definition.get("sets")):
+        for at, said in enumerate(view.sets.get(name, ())):
+            ref = field_ref(said.removeprefix("-"))
+            wrong = context.lookup.wrong(ref, view.name) if ref else None
+            if wrong is not None and said.removeprefix("-") not in view.sets:
+                context.report.warn(place, ("sets", name, at), *wrong)
 
 
 def _query(view: View, query: QuerySpec, context: Context, place: Place) -> None:
