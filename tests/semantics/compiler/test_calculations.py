@@ -400,3 +400,34 @@ def test_a_window_along_the_answer_needs_an_order(database: Any) -> None:
 def test_casts_name_their_type_as_clients_do(database: Any) -> None:
     kind = {"type": "sql_type", "type_name_name": "DOUBLE", "precision": 0, "scale": 0}
     assert worked_out(database, call("SqlStdOperatorTable.CAST", TOTAL, kind)) == [5.0, 17.0, 30.0]
+
+
+def unselected(database: Any, fields: list[str], *calculations: dict[str, Any]) -> list[Any]:
+    asked = {**ROWS, "fields": fields, "calculations": list(calculations)}
+    return [tuple(row.values()) for row in answered(database, asked)]
+
+
+def calc(name: str, tree: Any, **more: Any) -> dict[str, Any]:
+    return {"calc_name": name, "sql_expression": tree, **more}
+
+
+def test_a_calculation_may_use_measures_that_are_not_selected(database: Any) -> None:
+    twice = calc("c", fx("PLUS", TOTAL, TOTAL), allow_refs_to_unselected_fields=True)
+    found = unselected(database, ["orders.status", "c"], twice)
+    assert found == [(None, 10), ("paid", 34), ("open", 60)]
+    with pytest.raises(PlanError, match="not in the answer"):
+        unselected(
+            database, ["orders.status", "c"], {**twice, "allow_refs_to_unselected_fields": False}
+        )
+    by_status = calc("c", STATUS, allow_refs_to_unselected_fields=True)
+    with pytest.raises(PlanError, match=r"orders\.status is no measure"):
+        unselected(database, ["orders.total", "c"], by_status)
+
+
+def test_calculations_use_each_other_in_any_order(database: Any) -> None:
+    plus = [calc("b", fx("PLUS", field("a"), literal(1))), calc("a", fx("PLUS", TOTAL, literal(1)))]
+    # One that is not selected is worked out all the same.
+    fields = ["orders.status", "orders.total", "b"]
+    assert [row[-1] for row in unselected(database, fields, *plus)] == [7, 19, 32]
+    with pytest.raises(PlanError, match="cannot be worked out"):
+        unselected(database, ["orders.total", "b"], plus[0], calc("a", field("b")))

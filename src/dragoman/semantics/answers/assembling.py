@@ -71,7 +71,12 @@ class Assembly:
 
     def _untransposed(self) -> list[Column]:
         """The statement's columns and the calculations, in the order of the question."""
-        by_name = {column.name: column for column in self.compiled.columns}
+        unselected = {each.name for each in self.compiled.plan.measures} - set(self.query.fields)
+        by_name = {
+            column.name: column
+            for column in self.compiled.columns
+            if not (self.query.calculations and column.name in unselected)
+        }
         for each in self.query.calculations:
             if each.name in self.query.fields:
                 label = each.label or title(each.name)
@@ -177,10 +182,11 @@ class Assembly:
         columns = [column.name for column in self._untransposed()]
         calculated = {each.name for each in self.query.calculations}
         along = any(sort.column not in calculated for sort in self.query.sorts)
-        for each in self.query.calculations:
+        for each in _after_those_they_use(self.query.calculations):
             partition = tuple(sorted(pivots)) if pivots and not each.outside_pivot else ()
-            known = tuple(name for name in columns if name in main.schema.names or name in written)
-            frame = Frame(known, along, partition, plan.pivoted_rows if pivots else None)
+            there = dict.fromkeys([*main.schema.names, *written])
+            known = dict.fromkeys([*(name for name in columns if name in there), *there])
+            frame = Frame(tuple(known), along, partition, plan.pivoted_rows if pivots else None)
             if failed and each.swallow_errors:
                 written[each.name] = f"'{SWALLOWED}'"
             else:
@@ -247,6 +253,18 @@ def different(rows: Any, columns: Sequence[str]) -> int:
         return min(rows.num_rows, 1)
     count: int = rows.select(columns).group_by(columns).aggregate([]).num_rows
     return count
+
+
+def _after_those_they_use(given: Sequence[Calculation]) -> list[Calculation]:
+    """The calculations in an order in which each comes after those that it uses; those of a circle
+    come last."""
+    waiting, found = list(given), list[Calculation]()
+    while waiting:
+        names = {each.name for each in waiting}
+        ready = [each for each in waiting if not names.intersection(each.named())]
+        found += ready or waiting
+        waiting = [each for each in waiting if each not in found]
+    return found
 
 
 def _stacked(parts: Sequence[Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -190,6 +190,7 @@ class Question:
                 measured.append(self._measured(name, found))
             else:
                 raise PlanError(f"{found.address} can only be filtered by.")
+        measured += self._unselected(calculated)
         for each in self.added:
             address = f"{each.view}.{each.name} of each"
             measured.append(Measured(address, each, self.measures.formula(each)))
@@ -200,6 +201,24 @@ class Question:
                 f"{measured[0].name} is a measure: rows that are not grouped have none."
             )
         return groups, measured
+
+    def _unselected(self, calculated: Collection[str]) -> Iterator[Measured]:
+        """Measures that calculations may use though the question does not select them."""
+        named = [
+            name
+            for each in self.query.calculations
+            if each.may_use_unselected
+            for name in each.named()
+        ]
+        for name in dict.fromkeys(named):
+            if name in calculated or name in self.query.fields:
+                continue
+            found, _ = self.rules.field(name, check=not self.trusted)
+            if not isinstance(found, Measure):
+                raise PlanError(
+                    f"{name} is no measure: rows would be grouped by it.", fix="Add it to fields."
+                )
+            yield self._measured(name, found)
 
     def _group(self, name: str, found: Dimension, ref: FieldRef) -> Group:
         if self.access.masks(found) and not self.trusted:

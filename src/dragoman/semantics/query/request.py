@@ -7,7 +7,7 @@ be read is an error that names the key.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, cast
@@ -44,6 +44,23 @@ class Calculation:
     outside_pivot: bool = False
     swallow_errors: bool = False
     may_use_unselected: bool = False
+
+    def named(self) -> list[str]:
+        """The fields and other calculations that it uses."""
+        return list(dict.fromkeys(_named(self.expression)))
+
+
+def _named(node: object) -> Iterator[str]:
+    """The names in a tree, in order."""
+    if isinstance(node, list):
+        for each in cast("list[object]", node):
+            yield from _named(each)
+    elif isinstance(node, dict):
+        given = cast("dict[str, object]", node)
+        if given.get("type") == "field" and isinstance(given.get("field_name"), str):
+            yield cast("str", given["field_name"])
+        for each in given.values():
+            yield from _named(each)
 
 
 @dataclass(frozen=True, slots=True)
