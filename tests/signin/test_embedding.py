@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import itertools
 import json
 import zlib
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from dragoman import clock
 from dragoman.access.policy import Permission
 from dragoman.access.principal import OPERATOR, Principal, PrincipalKind
 from dragoman.access.roles import Role
+from dragoman.api.errors import BadRequest
 from dragoman.identity import service as identity
 from dragoman.models import service as models
 from dragoman.secret import SecretStr
@@ -125,6 +128,58 @@ def test_whatever_is_changed_is_refused(server: Server) -> None:
         assert visit(server, f"{LOGIN}?{urlencode(sent)}")[1].status_code in (400, 401), sent
     assert server.sql("SELECT id FROM users WHERE kind = 'embed'") == []
     assert visit(server, RECORDED)[1].status_code == 303
+
+
+ONE = "7d1f2a52-3f1c-4a53-9d5f-0d4c2b6a1e11"
+SAID = {
+    "accessBoost": "true", "connectionRoles": f'{{"{ONE}":"VIEWER"}}', "customThemeId": ONE,
+    "customTheme": '{"dashboard-background":"#fff"}', "entity": "acme", "groups": '["Sales"]',
+    "email": "ann@example.com", "entityFolderContentRole": "EDITOR", "entityFolderLabel": "Acme",
+    "filterSearchParam": "f--o.id=%7B%7D", "linkAccess": "a1b2,c3", "mode": "APPLICATION",
+    "modelRoles": f'{{"{ONE}":"VIEWER"}}', "prefersDark": "true", "theme": "dawn",
+    "uiSettings": '{"showNavigation":true}', "userAttributes": '{"region":["north"]}',
+}  # fmt: skip
+# Objects that the store tells apart, and words that look alike.
+ALIKE = [
+    {"connectionRoles", "modelRoles"}, {"customTheme", "uiSettings", "userAttributes"},
+    {"accessBoost", "prefersDark", "preserveEntityFolderContentRole"},
+    {"entityFolderContentRole", "entityFolderGroupContentRole"},
+    {"customThemeId", "entity", "entityFolderLabel", "entityGroupLabel", "linkAccess"},
+]  # fmt: skip
+
+
+def test_a_value_passes_for_hardly_another() -> None:
+    """The text that is signed has no names: a value under another name may have the same."""
+    taken = []
+    for name, other in itertools.permutations(signatures.OPTIONAL, 2):
+        moved = {"entity": "acme", other: SAID.get(name, "")}
+        if not moved[other] or any({name, other} <= each for each in ALIKE):
+            continue
+        with contextlib.suppress(BadRequest):
+            signatures.values(moved)
+            taken.append((name, other))
+    assert taken == []
+    assert signatures.values(SAID)["userAttributes"] == {"region": ["north"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("connectionRoles", "modelRoles"), ("modelRoles", "connectionRoles"),
+        ("userAttributes", "customTheme"), ("userAttributes", "uiSettings"),
+        ("uiSettings", "userAttributes"), ("customTheme", "userAttributes"),
+    ],
+)  # fmt: skip
+def test_rights_and_attributes_keep_their_name(server: Server, name: str, other: str) -> None:
+    connection = server.create()
+    with server.unit() as unit:
+        draft = models.NewModel(connection, models.Kind.SHARED, "M")
+        model = models.create(unit, OPERATOR, draft).id
+    text = SAID[name].replace(ONE, model if name == "modelRoles" else connection)
+    sent = signed(**{name: text})
+    moved = {other if each == name else each: sent[each] for each in sent}
+    assert visit(server, f"{LOGIN}?{urlencode(moved)}")[1].status_code == 400
+    assert visit(server, f"{LOGIN}?{urlencode(sent)}")[1].status_code == 303
 
 
 def test_values_do_not_slip_from_one_line_to_the_next(server: Server) -> None:
@@ -240,6 +295,8 @@ def test_an_address_is_made_for_who_knows_the_secret(server: Server) -> None:
         {"contentPath": "https://evil.example/"}, {"contentPath": "//evil.example"},
         {"contentPath": "/\\evil.example"}, {"contentPath": "/a\r\nX: y"}, {"contentPath": "a"},
         {"groups": '["Nobody"]'}, {"groups": "{"}, {"groups": '{"a":1}'},
+        {"connectionRoles": '{"7d1f2a52-3f1c-4a53-9d5f-0d4c2b6a1e11":"VIEWER"}'},
+        {"entityFolderLabel": "Acme"}, {"theme": "{}"}, {"linkAccess": '["a"]'},
         {"connectionRoles": '{"x":"VIEWER"}'}, {"userAttributes": '{"nothing":1}'},
         {"connectionRoles": '{"7d1f2a52-3f1c-4a53-9d5f-0d4c2b6a1e11":"CONNECTION_ADMIN"}'},
         {"email": "no address"}, {"externalId": "x" * 500},

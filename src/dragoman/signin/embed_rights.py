@@ -67,10 +67,13 @@ def set_roles(
 ) -> None:
     """Give the user these roles, by ids of connections and of models, and no others. Raises
     `BadRequest`, also for a role on a model that is below the one on its connection."""
-    wanted: dict[_Place, str] = {
-        (each, None): _role(unit, "connectionRoles", each, role)
-        for each, role in connections.items()
-    }
+    wanted: dict[_Place, str] = {}
+    for each, role in connections.items():
+        name = _role(unit, "connectionRoles", each, role)
+        schema = models.load(unit, each)
+        if schema is None or schema.deleted_at is not None or schema.connection_id != each:
+            raise BadRequest(f"Bad Request: connectionRoles: there is no connection {each}")
+        wanted[each, None] = name
     for each, role in of_models.items():
         name = _role(unit, "modelRoles", each, role)
         model = models.load(unit, each)

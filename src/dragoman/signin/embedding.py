@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -84,6 +84,7 @@ def login(unit: UnitOfWork, settings: Settings, given: Mapping[str, str]) -> Adm
         _require(set(given) <= known and set(signatures.REQUIRED) <= set(given))
         _require(signatures.is_signed(keys, signatures.login_text(address, given), signature))
         said, ends = signatures.values(given), None
+        _check_names(unit, said)
     _use_nonce(unit, said.get("nonce"), ends)
     visitor = _visitor(said)
     user = ensure(unit, _ACTOR, visitor)
@@ -165,6 +166,16 @@ def ensure(unit: UnitOfWork, actor: Principal, visitor: Visitor) -> User:
     set_groups(unit, actor, user, visitor.groups, visitor.entity or None)
     set_roles(unit, actor, user, visitor.connection_roles, visitor.model_roles)
     return user
+
+
+def _check_names(unit: UnitOfWork, said: Mapping[str, Any]) -> None:
+    """What shapes pages names no user attribute: it would be the attributes, whose name in the
+    address somebody changed to be without them. Raises `BadRequest`."""
+    attributes = {each.name for each in identity.list_attributes(unit)}
+    for name in ("customTheme", "uiSettings"):
+        value = said.get(name)
+        if isinstance(value, dict) and attributes & cast("dict[str, Any]", value).keys():
+            raise BadRequest(f"Bad Request: {name}: it names a user attribute")
 
 
 def _kept(said: Mapping[str, Any]) -> dict[str, Any] | None:

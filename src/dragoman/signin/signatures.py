@@ -31,15 +31,42 @@ OPTIONAL = (
 # Values that are JSON inside their text.
 _JSON = frozenset(("connectionRoles", "customTheme", "groups", "modelRoles", "uiSettings",
                    "userAttributes"))  # fmt: skip
-_OBJECT, _LIST = re.compile(r"\{.*\}"), re.compile(r"\[.*\]")
+_UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_ROLES = re.compile(rf'\{{(?:\s*"{_UUID}"\s*:\s*"[^"]*"\s*,?)*\s*\}}')
+# Objects that are not by ids.
+_OBJECT = re.compile(rf'\{{(?!\s*"{_UUID}").*\}}')
+_TRUTH = re.compile("true|false")
+_CONTENT_ROLE = re.compile("NO_ACCESS|VIEWER|EXPLORER|EDITOR|MANAGER|OWNER")
+_ADDRESS = r"[^@{}\[\]]+@[^@{}\[\]]+"
+_OPEN = "__omni_link_access_open"
+_WORDS = (
+    "true|false|system|APPLICATION|SINGLE_CONTENT|dawn|vibes|breeze|blank|"
+    f"{_CONTENT_ROLE.pattern}|{_OPEN}"
+)
+# Free text, but for words of other values, JSON, addresses and filters.
+_LABEL = re.compile(rf"(?!(?:{_WORDS}|{_ADDRESS})$)(?!\s*[\[{{]|\??f--).+")
 _FORMS = {
-    "prefersDark": re.compile("true|false|system"),
+    "accessBoost": _TRUTH,
+    "customThemeId": re.compile(rf"(?!(?:{_WORDS})$)[0-9A-Za-z_\-]+"),
+    "email": re.compile(_ADDRESS),
+    "entityFolderContentRole": _CONTENT_ROLE,
+    "entityFolderGroupContentRole": _CONTENT_ROLE,
+    "filterSearchParam": re.compile(r"\??f--.+=.*"),
+    "groups": re.compile(r"\[.*\]"),
+    "linkAccess": re.compile(rf"{_OPEN}|(?!(?:{_WORDS})$)[0-9A-Za-z_\-]+(?:,[0-9A-Za-z_\-]+)*"),
     "mode": re.compile("APPLICATION|SINGLE_CONTENT"),
-    "email": re.compile(r"[^@{}\[\]]+@[^@{}\[\]]+"),
-    "groups": _LIST,
-    **dict.fromkeys(("connectionRoles", "modelRoles", "userAttributes", "uiSettings"), _OBJECT),
-    "customTheme": _OBJECT,
+    "prefersDark": re.compile("true|false|system"),
+    "preserveEntityFolderContentRole": _TRUTH,
+    "theme": re.compile("dawn|vibes|breeze|blank"),
+    **dict.fromkeys(("connectionRoles", "modelRoles"), _ROLES),
+    **dict.fromkeys(("customTheme", "uiSettings", "userAttributes"), _OBJECT),
+    **dict.fromkeys(("entity", "entityFolderLabel", "entityGroupLabel"), _LABEL),
 }
+# These say something of the entity, and nothing without it.
+_OF_ENTITY = (
+    "entityFolderContentRole", "entityFolderGroupContentRole", "entityFolderLabel",
+    "entityGroupLabel", "preserveEntityFolderContentRole",
+)  # fmt: skip
 _MOST_BYTES = 100_000
 
 
@@ -69,15 +96,17 @@ def is_signed(secrets: tuple[SecretStr, ...], text: str, signature: str) -> bool
 
 
 def values(given: Mapping[str, str]) -> dict[str, Any]:
-    """The values of a v0 query, those that are JSON decoded. Raises `BadRequest`."""
-    found: dict[str, Any] = {}
+    """The values of a v0 query, those that are JSON decoded. Raises `BadRequest`.
+
+    The text that is signed has no names: each value is held to the form of its own, so that hardly
+    one passes for another's."""
     for name, text in given.items():
         form = _FORMS.get(name)
-        # The text that is signed has no names: a value must not pass for another's.
-        if not text.isprintable() or (form is not None and not form.fullmatch(text)):
+        if not text.isprintable() or (text and form is not None and not form.fullmatch(text)):
             raise BadRequest(f"Bad Request: {name}: it has not the form of such a value")
-        found[name] = text
-    return unpacked(found)
+        if name in _OF_ENTITY and not given.get("entity"):
+            raise BadRequest(f"Bad Request: {name}: it needs an entity")
+    return unpacked(given)
 
 
 def unpacked(said: Mapping[str, Any]) -> dict[str, Any]:
