@@ -56,6 +56,7 @@ def entries(sql: SqlFunctions) -> dict[str, str]:
     found |= {f"truncate {unit}": sql.truncate(x, unit) for unit in Unit}
     found |= {f"part {part}": sql.part(x, part) for part in Part}
     found |= {f"cast {to}": sql.cast(x, to) for to in CastType}
+    found["groupable"] = sql.groupable(x)
     for kind in (TimeKind.TIMESTAMP, TimeKind.ZONED):
         found[f"local {kind}"] = sql.local(x, kind, "UTC", "America/New_York")
     return found

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
+import psycopg
 import pytest
 
 from dragoman.dialects import registry
@@ -18,6 +19,7 @@ from tests.engines.support.bigquery import bigquery_subject
 from tests.engines.support.clickhouse import clickhouse_subject
 from tests.engines.support.trino import trino_subject
 from tests.semantics.compiler.support import MemoryLayer, ask, asking
+from tests.support.engines import Engine
 
 ENGINES = {
     "duckdb": (
@@ -151,3 +153,17 @@ def test_elements_of_arrays_are_asked_for(request: pytest.FixtureRequest, engine
             assert asked("tag", "pieces", "fees") == [("x", 12, 30), ("y", 12, 10), (None, 0, 40)]
         where = {"orders.lines__sku": {"type": "string", "kind": "EQUALS", "values": ["b"]}}
         assert asked("pieces", "fees", "count", filters=where) == [(7, 10, 1)]
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonb"])
+def test_documents_of_postgres_are_grouped(postgres_server: Engine, kind: str) -> None:
+    view = {"sql": f"SELECT v::{kind} AS doc FROM (VALUES ('{{}}'), ('{{}}'), (NULL)) t(v)"}
+    layer = MemoryLayer(
+        {"t": {**view, "dimensions": {"doc": {}}, "measures": {"n": {"aggregate_type": "count"}}}},
+        types={"t": {"doc": "JSON"}},
+    )
+    asked = {"table": "t", "fields": ["t.doc", "t.n"]}
+    compiled = ask(layer, asked, asking("postgres"))
+    with psycopg.connect(postgres_server.url("postgresql")) as database:
+        found = database.execute(compiled.sql.encode()).fetchall()
+    assert set(found) == {(None, 1), ("{}", 2)}

@@ -135,7 +135,7 @@ def _planned(
         assembly.columns(),
         compiled.limit,
         compiled.missing,
-        (*told, *compiled.warnings),
+        (*told, *compiled.warnings, *assembly.warnings()),
         compiled.plan.describe(),
         max_age,
         reset_at,

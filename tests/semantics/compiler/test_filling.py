@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from dragoman.semantics.answers import filling
+from dragoman.semantics.answers.assembling import Assembly
 from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.query.request import read_query
+from tests.semantics.compiler.support import ask
 from tests.semantics.compiler.test_questions import SHOP, answered, database
 
 __all__ = ["database"]
@@ -125,3 +128,15 @@ def test_columns_of_a_pivot_have_one_number_in_all_periods(database: Any) -> Non
     )
     found = [tuple(row.values()) for row in answered(database, asked)]
     assert found == [(1, "open", 30, 1, 0), (None, "paid", 7, 2, 0), (1, "paid", 10, 2, 1)]
+
+
+def test_what_cannot_be_filled_is_told() -> None:
+    asked = {
+        "table": "orders",
+        "fields": ["orders.status", MONTH],
+        "fill_fields": ["orders.status", MONTH],
+    }
+    told = Assembly(read_query(asked), ask(SHOP, asked)).warnings()
+    assert told == [
+        "fill_fields: what may be missing of orders.status is not known; nothing is filled"
+    ]

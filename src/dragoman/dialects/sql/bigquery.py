@@ -33,6 +33,10 @@ class BigqueryFunctions(SqlFunctions):
         CastType.TIMESTAMP: "DATETIME",
     }
 
+    def groupable(self, document: str) -> str:
+        """See `SqlFunctions`. Of NULL it would be the text `null`."""
+        return f"IF({document} IS NULL, NULL, TO_JSON_STRING({document}))"
+
     def elements(self, x: str, alias: str) -> Elements:
         """Source: query syntax, UNNEST."""
         own, number = self.name(alias), self.name(f"{alias}_number")

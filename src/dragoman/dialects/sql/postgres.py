@@ -13,6 +13,10 @@ class PostgresFunctions(SqlFunctions):
     own_text_types = True
     types = {**SqlFunctions.types, CastType.STRING: "TEXT"}
 
+    def groupable(self, document: str) -> str:
+        """See `SqlFunctions`. Of `json` two values are never compared; of `jsonb` they are."""
+        return self.cast(document, CastType.STRING)
+
     def truncate(self, x: str, unit: Unit) -> str:
         """A day is cut as a reading: DATE_TRUNC of a day would give an instant."""
         return super().truncate(self.cast(x, CastType.TIMESTAMP), unit)

@@ -52,6 +52,15 @@ class Assembly:
         groups = {group.name: group for group in self.compiled.plan.groups}
         return tuple(name for name in self.query.fill if name in groups and can_fill(groups[name]))
 
+    def warnings(self) -> list[str]:
+        """What was asked for and cannot be done."""
+        done = self.fills()
+        return [
+            f"fill_fields: what may be missing of {name[:80]} is not known; nothing is filled"
+            for name in self.query.fill
+            if name not in done
+        ]
+
     def depends_on(self) -> tuple[object, ...]:
         """All that an answer depends on besides the main statement; equal ones give equal rows."""
         groups = {group.name: group for group in self.compiled.plan.groups}

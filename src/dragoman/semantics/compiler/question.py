@@ -29,6 +29,7 @@ from dragoman.semantics.compiler.rules import Rules
 from dragoman.semantics.compiler.shapes import all_filters, queried, shape_of
 from dragoman.semantics.compiler.tables import Tables
 from dragoman.semantics.compiler.totals import Totals
+from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.model.fields import Dimension, Measure
 from dragoman.semantics.model.references import FieldRef, field_ref
 from dragoman.semantics.query.request import Query, Sort
@@ -224,6 +225,8 @@ class Question:
         if self.access.masks(found) and not self.trusted:
             return Group(name, found, ref.bracket, Expr("NULL", type=found.type))
         value = self.expressions.dimension(found, ref.bracket, shown=not self.stored)
+        if value.type is DataType.JSON and self.query.group:
+            value = replace(value, text=self.asking.functions.groupable(value.text))
         return Group(name, found, ref.bracket, value)
 
     def _measured(self, name: str, found: Measure) -> Measured:
