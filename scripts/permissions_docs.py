@@ -22,6 +22,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "permissions.md"
 BEGIN = "<!-- permissions: written by scripts/permissions_docs.py -->"
 END = "<!-- end of permissions -->"
 YES, FORBIDDEN, HIDDEN = "yes", "403", "404"
+UNKNOWN, MISSING = "401", "400"
 _SHOWN = {Verdict.ALLOWED: YES, Verdict.FORBIDDEN: FORBIDDEN, Verdict.HIDDEN: HIDDEN}
 
 
@@ -68,6 +69,11 @@ COLUMNS = (
     Column("Key for the connection", PrincipalKind.ORGANIZATION, admin=True, here=True),
     Column("Key for another connection", PrincipalKind.ORGANIZATION, admin=True, here=False),
 )
+NO_TOKEN, BAD_TOKEN = "No token", "Token that is not good"
+# Who is no principal: without a token, or with one that is unknown, expired, revoked, disabled or
+# of somebody who is suspended.
+NOBODY = (NO_TOKEN, BAD_TOKEN)
+HEADS = (*(column.head for column in COLUMNS), *NOBODY)
 Key = tuple[str, str, str]
 
 
@@ -106,6 +112,15 @@ def outcome(row: Row, column: Column) -> str:
     return _SHOWN[judge(column.principal, row.permission, rights_of(role), row.on)]
 
 
+def turned_away(row: Row, head: str) -> str:
+    """What somebody is told who is no principal."""
+    if row.route.permission is Permission.PUBLIC:
+        return YES
+    if not row.route.refuses_without_401:
+        return UNKNOWN
+    return MISSING if head == NO_TOKEN else FORBIDDEN
+
+
 def tables() -> str:
     """A table for each part of the API."""
     tags = dict.fromkeys(route.tag for route in routes())
@@ -122,7 +137,7 @@ def read(page: str) -> dict[Key, dict[str, str]]:
             continue
         call, _, when = cells[0].partition(" · ")
         method, path = call.strip("`").split(" ")
-        outcomes = dict(zip((c.head for c in COLUMNS), cells[2:], strict=True))
+        outcomes = dict(zip(HEADS, cells[2:], strict=True))
         found[(method, path, when)] = outcomes
     return found
 
@@ -133,7 +148,7 @@ def current(page: str) -> str:
 
 
 def _table(tag: str) -> str:
-    heads = ("Operation", "Permission", *(column.head for column in COLUMNS))
+    heads = ("Operation", "Permission", *HEADS)
     lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
     for route in routes():
         if route.tag == tag:
@@ -143,7 +158,8 @@ def _table(tag: str) -> str:
 
 def _line(row: Row) -> str:
     call = f"`{row.route.method} {row.route.path}`" + (f" · {row.when}" if row.when else "")
-    outcomes = (outcome(row, column) for column in COLUMNS)
+    outcomes = [outcome(row, column) for column in COLUMNS]
+    outcomes += [turned_away(row, head) for head in NOBODY]
     return f"| {' | '.join((call, f'`{row.permission.value}`', *outcomes))} |"
 
 

@@ -112,12 +112,11 @@ async def probe(call: Call) -> Response:
     connection_id = call.id()
     call.query()
     body = await call.json()
-    pairs, most = _asked(body)
 
-    def look(unit: UnitOfWork) -> tuple[Located, Ends]:
-        return _located(unit, call.principal, connection_id, body, pairs)
+    def look(unit: UnitOfWork) -> tuple[Located, Ends, int]:
+        return _located(unit, call.principal, connection_id, body)
 
-    located, ends = await call.read(look)
+    located, ends, most = await call.read(look)
     destination = await dialling.opened_aside(call.house, located)
     wanted = Probe(call.house, destination, ends, most, call.origin.request_id)
     found = await _answered(call.house, wanted, call.request)
@@ -197,14 +196,12 @@ def _pairs(on_sql: str) -> list[tuple[FieldRef, FieldRef]]:
 
 
 def _located(
-    unit: UnitOfWork,
-    principal: Principal,
-    connection_id: str,
-    body: Mapping[str, Any],
-    pairs: list[tuple[FieldRef, FieldRef]],
-) -> tuple[Located, Ends]:
-    """Raises as `dialling.locate`, `NotFound` for a view, and `BadRequest` for a field."""
+    unit: UnitOfWork, principal: Principal, connection_id: str, body: Mapping[str, Any]
+) -> tuple[Located, Ends, int]:
+    """What is asked for, of which tables, and how many rows of each. Raises as `dialling.locate`
+    first of all, as `_asked`, `NotFound` for a view, and `BadRequest` for a field."""
     located = dialling.locate(unit, principal, connection_id, Permission.CONNECTIONS_SQL)
+    pairs, most = _asked(body)
     layer = SchemaLayer(unit, connection_id)
     views = [body["join_from_view"], body["join_to_view"]]
     names = [body.get(f"join_{side}_view_as") or views[at] for at, side in _SIDES]
@@ -216,7 +213,7 @@ def _located(
         for side, each in zip(fields, ordered, strict=True):
             side.append(each.name)
     one, other = (_end(layer, view, chosen) for view, chosen in zip(views, fields, strict=True))
-    return located, (one, other)
+    return located, (one, other), most
 
 
 _SIDES: Final = ((0, "from"), (1, "to"))
