@@ -97,10 +97,10 @@ def plan(unit: UnitOfWork, principal: Principal, ask: Ask) -> Planned:
                 located, query.sql, None, RAW_ROWS, warnings=tuple(told), max_age=0, sorts=sorts
             )
         else:
-            question = compiler.question(query, asking)
+            question = None
         if not query.topic:
             _check(passes(raw=False))
-        compiled = question.compile()
+        compiled = question.compile() if question else compiler.compile(query, asking)
         max_age, policy = _cache_policy(compiler, query.topic, suggestions=ask.suggestions)
     assembly = Assembly(query, compiled)
     reset_at = models.last_reset(unit, model.id, policy)

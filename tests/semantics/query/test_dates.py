@@ -138,17 +138,13 @@ def test_so_many_hours_are_as_many_hours() -> None:
     assert dates.later(start, dates.length("1 day"), calendar) - start == timedelta(days=1)
 
 
-def test_an_answer_is_good_until_the_words_change() -> None:
+def test_words_look_at_the_clock_no_closer_than_they_count() -> None:
     calendar = replace(NEW_YORK, asked=[])
-    assert calendar.good_until() is None
-    dates.period("2024-03", calendar)
-    assert calendar.good_until() is None
-    dates.period("last month", calendar)
-    assert calendar.good_until() == datetime(2026, 3, 15, 4, tzinfo=UTC)
-    dates.period("2 hours ago", calendar)
-    assert calendar.good_until() == datetime(2026, 3, 15, 3, tzinfo=UTC)
-    dates.period("now", calendar)
-    assert calendar.good_until() == NOW
+    for words in ("2024-03", "last month", "2 hours ago", "now"):
+        dates.period(words, calendar)
+    assert [each.step for each in calendar.asked] == [Unit.DAY, Unit.HOUR, None]
+    shown = [f"{each.of(NOW):%d %H:%M:%S}" for each in calendar.asked]
+    assert shown == ["14 00:00:00", "14 22:00:00", "14 22:30:05"]
 
 
 @given(

@@ -29,10 +29,10 @@ def inside(question: Question, view: View, spec: QuerySpec) -> dict[str, Filter]
     """The question's filters that hold inside a query view, by the inner field. Raises
     `PlanError`."""
     found: dict[str, Filter] = {}
-    for name, given in _taken(question, view, spec):
+    for name in _taken(question, view, spec):
         ref = field_ref(name)
         if ref is not None and spec.bind_all_filters:
-            found[name] = _at_home(question, ref, given)
+            found[name] = _at_home(question, ref, question.filters[name])
     for each in spec.filters:
         outer = question.filters.get(str(each.bind)) if each.bind is not None else None
         if outer is not None and each.bind is not None:
@@ -40,15 +40,15 @@ def inside(question: Question, view: View, spec: QuerySpec) -> dict[str, Filter]
     return found
 
 
-def _taken(question: Question, view: View, spec: QuerySpec) -> Iterator[tuple[str, Filter]]:
-    """The filters that a query view takes, under the names that the question writes."""
+def _taken(question: Question, view: View, spec: QuerySpec) -> Iterator[str]:
+    """The filters that a query view takes, by the names that the question writes."""
     bound = {str(each.bind) for each in spec.filters if each.bind is not None}
     kept = {str(each.field) for each in spec.filters if each.exclude_from_bind_all}
-    for name, given in question.filters.items():
+    for name in question.filters:
         if name in bound or (
             spec.bind_all_filters and name not in kept and _joins(question, view, spec, name)
         ):
-            yield name, given
+            yield name
 
 
 def _joins(question: Question, view: View, spec: QuerySpec, name: str) -> bool:
@@ -78,11 +78,7 @@ def only_inside(question: Question, name: str) -> bool:
     if ref is None or ref.view is None:
         return False
     base = question.topic.base_view if question.topic else question.query.table
-    taking = any(
-        taken == name
-        for view, spec in _query_views(question)
-        for taken, _ in _taken(question, view, spec)
-    )
+    taking = any(name in _taken(question, view, spec) for view, spec in _query_views(question))
     return taking and not _reaches(question.names, base, ref.view)
 
 

@@ -15,8 +15,10 @@ from dragoman.semantics.compiler.compiled import Compiled
 from dragoman.semantics.compiler.errors import NoSuchTopic, PlanError
 from dragoman.semantics.compiler.expressions import Expr, Key
 from dragoman.semantics.compiler.measures import Formula
+from dragoman.semantics.compiler.memory import Memory
 from dragoman.semantics.compiler.names import Names, suggestion
 from dragoman.semantics.compiler.question import Question
+from dragoman.semantics.compiler.reads import Reads
 from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.model.faults import BadDefinition
 from dragoman.semantics.model.topics import Topic
@@ -34,10 +36,17 @@ class Compiler:
     def __init__(self, model: ComposedModel) -> None:
         self.model = model
         self._benches: dict[tuple[object, ...], Bench] = {}
+        self._memory = Memory()
 
     def compile(self, query: Query, asking: Asking) -> Compiled:
-        """Compile a question. Raises `PlanError`."""
-        return self.question(query, asking).compile()
+        """Compile a question, or write anew what differs from one that was compiled before. Raises
+        `PlanError`."""
+        known = self._memory.find(query, asking)
+        if known is not None:
+            return known
+        reads = Reads()
+        compiled = self.question(reads.query(query), reads.asker(asking)).compile()
+        return self._memory.keep(query, asking, reads, compiled)
 
     def question(self, query: Query, asking: Asking) -> Question:
         """A question in fields, bound to its topic. Raises `PlanError`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from dragoman.semantics.compiler.plan import Column, Plan
@@ -43,7 +42,7 @@ class Compiled:
     rows that it gives, None for no such number. `missing`: names of the question that mean nothing;
     they are left out.
     `cut_late`: the limit and the offset that hold once calculations have ordered the rows.
-    `good_until`: when words such as `last month` begin to mean another time; None: never."""
+    Compiled questions share the lists of their plans: nobody changes them."""
 
     sql: str
     columns: tuple[Column, ...]
@@ -51,7 +50,6 @@ class Compiled:
     limit: int | None
     missing: tuple[str, ...]
     warnings: tuple[str, ...]
-    good_until: datetime | None = None
     totals: tuple[Total, ...] = ()
     earlier: tuple[Earlier, ...] = ()
     cut_late: tuple[int | None, int] | None = None

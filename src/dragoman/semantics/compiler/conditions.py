@@ -7,16 +7,17 @@ from outside becomes a literal of the database's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dragoman.dialects.sql.functions import Value
+from dragoman.dialects.sql.functions import NotExpressible, Value
 from dragoman.dialects.sql.kinds import CastType, Match, Part, Unit
 from dragoman.semantics.compiler.asking import Asking, AttributeValue
 from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.compiler.reads import Slot, Unread
 from dragoman.semantics.compiler.yamlfilters import to_filter
 from dragoman.semantics.datatypes import DataType
 from dragoman.semantics.model.filters import FilterExpression
@@ -88,6 +89,7 @@ class Conditions:
         self.calendar = calendar
         self.subquery = subquery
         self._writers: tuple[tuple[type[Filter], Writer], ...] = (
+            (Unread, self._unread),
             (TextFilter, self._negatable(self._text)),
             (NumberFilter, self._negatable(self._number)),
             (DateFilter, self._negatable(self._date)),
@@ -109,6 +111,21 @@ class Conditions:
                 _check_type(given, on)
                 return write(given, on)
         raise PlanError(f"The filter on {on.name} is of no kind that is known.")
+
+    def _unread(self, given: Unread, on: Operand) -> str | None:
+        """A mark where the condition of a filter stands, for that of any other value."""
+        looks = self.calendar.asked
+        before = len(looks)
+        text = self.of_filter(given.given, on)
+        known = None if text is None else _known(on)
+        if text is None or known is None:
+            given.read()
+            return text
+        cal = self.calendar
+        slot = Slot(given.place, known, cal.week_start, cal.fiscal_offset)
+        own = looks[before:]
+        del looks[before:]
+        return given.reads.slot(slot, text, own)
 
     def _null(self, given: NullFilter, on: Operand) -> str:
         return f"{on.raw} IS {'NOT ' if given.negative else ''}NULL"
@@ -312,6 +329,23 @@ _REFUSED: dict[type[Filter], frozenset[DataType]] = {
     BooleanFilter: _NEVER_NUMBERS | _TIMES,
     DateFilter: _NEVER_NUMBERS | {DataType.NUMBER, DataType.BOOLEAN},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    text: str
+
+    def __call__(self) -> str:
+        return self.text
+
+
+def _known(on: Operand) -> Operand | None:
+    """The operand without a question behind it; None where it has no reading."""
+    try:
+        whole = on.whole and _known(on.whole)
+        return replace(on, reading=_Reading(on.reading()), whole=whole)
+    except NotExpressible:
+        return None
 
 
 def _truth(on: Operand, value: Value) -> bool:

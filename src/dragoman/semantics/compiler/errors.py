@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from enum import StrEnum
+
+from dragoman.dialects.sql.functions import NotExpressible
 
 
 class ErrorType(StrEnum):
@@ -28,3 +32,12 @@ class PlanError(Exception):
 
 class NoSuchTopic(PlanError):
     """The topic is not there, or not for this asker: nothing tells the two apart."""
+
+
+@contextmanager
+def expressible() -> Generator[None]:
+    """Raises `PlanError` for what the database has no way to say."""
+    try:
+        yield
+    except NotExpressible as problem:
+        raise PlanError(f"This database has no way to say it: {problem}.") from None

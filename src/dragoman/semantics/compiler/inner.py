@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.semantics.compiler import binding
 from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.compiler.reads import Filters, unread
 from dragoman.semantics.compiler.yamlfilters import to_filter
 from dragoman.semantics.composing.outputs import output_name
 from dragoman.semantics.datatypes import DataType
@@ -81,8 +82,8 @@ class Inner:
         self, grain: Sequence[str], measure: Measure, names: Sequence[str], owner: str
     ) -> str:
         """The statement of a level: the question's rows, grouped by the grain."""
-        given = self.question.query.filters
-        filters = {name: each for name, each in given.items() if name != owner}
+        given = unread(self.question.query.filters)
+        filters = Filters({name: each for name, each in given if name != owner})
         inner = replace(
             self.question.query,
             fields=tuple(grain),

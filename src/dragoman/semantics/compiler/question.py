@@ -7,13 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dragoman.dialects.sql.functions import NotExpressible
 from dragoman.semantics.compiler import binding
 from dragoman.semantics.compiler.access import Access
 from dragoman.semantics.compiler.asking import Asking
 from dragoman.semantics.compiler.compiled import Compiled
 from dragoman.semantics.compiler.earlier import earlier
-from dragoman.semantics.compiler.errors import ErrorType, PlanError
+from dragoman.semantics.compiler.errors import ErrorType, PlanError, expressible
 from dragoman.semantics.compiler.expressions import Expr, Expressions
 from dragoman.semantics.compiler.fanout import FanOut, leaves_of
 from dragoman.semantics.compiler.inner import Inner
@@ -89,10 +88,8 @@ class Question:
 
     def compile(self) -> Compiled:
         """All statements of the question. Raises `PlanError`."""
-        try:
+        with expressible():
             return self._compiled()
-        except NotExpressible as problem:
-            raise PlanError(f"This database has no way to say it: {problem}.") from None
 
     def _compiled(self) -> Compiled:
         groups, measured = self._selected()
@@ -112,7 +109,6 @@ class Question:
             None if pivots else plan.limit,
             tuple(self.missing),
             tuple(dict.fromkeys(self.warnings)),
-            self.conditions.calendar.good_until(),
             tuple(Totals(self, plan, pivots).all()),
             tuple(earlier(self, each, plan) for each in self.query.comparisons),
             (self._limit(), self.query.offset) if self.query.ordered_late else None,

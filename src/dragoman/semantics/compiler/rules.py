@@ -14,6 +14,7 @@ from dragoman.semantics.compiler.joins import JoinTree
 from dragoman.semantics.compiler.measures import Leaf, Measures
 from dragoman.semantics.compiler.names import dimension_of
 from dragoman.semantics.compiler.plan import Having, Measured, Order, Where
+from dragoman.semantics.compiler.reads import Filters, settled, unread
 from dragoman.semantics.compiler.selectors import selects
 from dragoman.semantics.compiler.yamlfilters import to_filter
 from dragoman.semantics.composing.joins import Edge
@@ -75,13 +76,13 @@ class Rules:
         return None if self.access.masks(found) else ref
 
     def where(
-        self, filters: Mapping[str, Filter], any_of: Sequence[Mapping[str, Filter]], own: set[str]
+        self, filters: Filters, any_of: Sequence[Mapping[str, Filter]], own: set[str]
     ) -> list[Where]:
         """Conditions on rows: of the topic, of the asker, of filters, and of groups of filters of
         which any may hold (MULTI_FIELD_FILTER). `own`: filters that the asker chose; the others are
         the model's, which may speak of masked fields. Raises `PlanError`."""
         found = [*self._topic_rules(), *self._access_rules()]
-        for name, each in filters.items():
+        for name, each in filters.unread():
             found += self._filtered(name, each, name in own)
         for each in any_of:
             found += self._alternatives(each)
@@ -136,7 +137,7 @@ class Rules:
 
     def _alternatives(self, filters: Mapping[str, Filter]) -> Iterable[Where]:
         found: list[Where] = []
-        for name, given in filters.items():
+        for name, given in unread(filters):
             target, ref = self.field(name)
             self.access.check_values(target)
             rule = self._condition(dimension_of(target), ref.bracket, given)
@@ -246,7 +247,7 @@ class Rules:
         through, and those that such a measure counts."""
         leaves = [leaf for each in [*measured, *self.hidden] for leaf in each.formula.leaves]
         cancels = {name for leaf in leaves for name in leaf.cancels}
-        moved = [rule for rule in where if rule.field and rule.field in cancels]
+        moved = [self._settled(rule) for rule in where if rule.field and rule.field in cancels]
         if not moved:
             return where
         now: dict[int, Measured] = {}
@@ -257,9 +258,13 @@ class Rules:
         for n, each in enumerate(orders):
             if isinstance(each.by, Measured):
                 orders[n] = replace(each, by=now[id(each.by)])
-        left = [rule for rule in where if rule not in moved]
+        left = [rule for rule in where if not rule.field or rule.field not in cancels]
         counted = _counted(moved, [leaf for leaf in leaves if leaf.cancels])
         return left if counted is None else [*left, counted]
+
+    def _settled(self, rule: Where) -> Where:
+        """The rule with its condition: texts of measures are compared with each other."""
+        return replace(rule, text=settled(rule.text, self.conditions.asking))
 
 
 def _counted(moved: Sequence[Where], disobeying: Sequence[Leaf]) -> Where | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.compiler.names import Names
+from dragoman.semantics.compiler.reads import Filters, unread
 from dragoman.semantics.compiler.templates import Shape
 from dragoman.semantics.compiler.yamlfilters import to_filter
 from dragoman.semantics.datatypes import DataType
@@ -16,11 +17,11 @@ from dragoman.semantics.query.filters import Filter
 from dragoman.semantics.query.request import Query
 
 
-def all_filters(names: Names, query: Query) -> dict[str, Filter]:
+def all_filters(names: Names, query: Query) -> Filters:
     """A question's filters by address, and the defaults of filter-only fields that it does not
     name. Raises `PlanError`."""
     found: dict[str, Filter] = {}
-    for name, each in query.filters.items():
+    for name, each in unread(query.filters):
         ref = field_ref(name)
         if ref is None or ref.view is None:
             raise PlanError(f'"{name[:80]}" is not the name of a field.', fix="Write view.field.")
@@ -30,7 +31,7 @@ def all_filters(names: Names, query: Query) -> dict[str, Filter]:
         for each in view.filters.values() if view else ():
             if each.default_filter is not None and each.address not in found:
                 found[each.address] = to_filter(each.default_filter, DataType.UNKNOWN)
-    return found
+    return Filters(found)
 
 
 def shape_of(names: Names, query: Query, filters: Mapping[str, Filter]) -> Shape:

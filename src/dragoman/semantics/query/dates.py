@@ -31,34 +31,39 @@ class Calendar:
 
     `now`: aware. `zone`: the asker's. `week_start`: 0 is Monday. `fiscal_offset`: months that a
     fiscal year begins before the calendar's (11: it begins in February); None: no fiscal year.
-    `asked`: the units of the words that were worked out from `now` so far.
+    `asked`: how `now` was read so far, by the words that were worked out from it.
     """
 
     now: datetime
     zone: ZoneInfo
     week_start: int = 0
     fiscal_offset: int | None = None
-    asked: list[Unit | None] = field(default_factory=list["Unit | None"], compare=False)
+    asked: list[ClockRead] = field(default_factory=list["ClockRead"], compare=False)
 
     def local_now(self, unit: Unit | None) -> datetime:
-        """The asker's wall clock, for a word that counts in that unit; None: for the moment."""
-        self.asked.append(unit)
-        return self.now.astimezone(self.zone).replace(tzinfo=None)
-
-    def good_until(self) -> datetime | None:
-        """When a word that was worked out begins to mean another time; None for never."""
-        ends: list[datetime] = []
-        for unit in self.asked:
-            if unit is None:
-                return self.now
-            here = floor(self.now.astimezone(self.zone).replace(tzinfo=None), _STEP[unit], self)
-            ends.append(self.instant(later(here, Length(1, _STEP[unit]), self)))
-        return min(ends, default=None)
+        """The asker's wall clock, as exactly as a word needs it that counts in that unit: nothing
+        below is told. None: to the moment."""
+        read = ClockRead(self.zone, None if unit is None else _STEP[unit])
+        self.asked.append(read)
+        return read.of(self.now)
 
     def instant(self, local: datetime) -> datetime:
         """The instant of a wall-clock reading: of two the first, unless it was worked out from an
         instant; and past the gap of a reading that the clock skips."""
         return local.replace(tzinfo=self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRead:
+    """A look at the wall clock of a zone. `step`: the unit that it is cut to; None: to none."""
+
+    zone: ZoneInfo
+    step: Unit | None
+
+    def of(self, now: datetime) -> datetime:
+        """What it shows at a moment, which is aware."""
+        local = now.astimezone(self.zone).replace(tzinfo=None)
+        return local if self.step is None else floor(local, self.step, Calendar(now, self.zone))
 
 
 @dataclass(frozen=True, slots=True)
