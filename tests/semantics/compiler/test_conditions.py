@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from dragoman.semantics.compiler.errors import PlanError
-from tests.semantics.compiler.support import MemoryLayer, ask, asking
+from tests.semantics.compiler.support import MemoryLayer, ask, asking, changed
 
 ROWS = [
     # id, name, price, at (stored in UTC), day, flag
@@ -230,3 +230,21 @@ def test_a_filter_that_does_not_fit_its_field_is_an_error(
         with pytest.raises(PlanError, match=f"t.{field} does not fit") as refused:
             ask(LAYER, {"table": "t", "fields": ["t.id"], "filters": {f"t.{field}": whole}})
         assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "given", "wanted"),
+    [
+        ("${price}", {"greater_than": 2}, [2, 5]),
+        ("${day}", {"time_for_duration": ["2026-03", "1 month"]}, [1, 2]),
+        ("${name}", {"is": ["Ann", "ann"]}, [1, 2]),
+    ],
+)
+def test_groups_compare_what_is_grouped(
+    database: Any, sql: str, given: dict[str, Any], wanted: list[int]
+) -> None:
+    some = {"sql": sql, "groups": [{"filter": given, "name": "in"}], "else": "out"}
+    layer = changed(LAYER, "t", dimensions={"some": some})
+    question = {"table": "t", "fields": ["t.id", "t.some"]}
+    rows = database.execute(ask(layer, question).sql).fetchall()
+    assert sorted(row[0] for row in rows if row[1] == "in") == wanted

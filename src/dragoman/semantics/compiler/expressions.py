@@ -153,7 +153,10 @@ class Expressions:
     def _value(self, found: Dimension) -> Expr:
         nested = found.nested_on_field is not None
         view = self.names.elements(found) if nested else self.names.view(found.view)
-        own = self.expand(self._fragment(view, found), view, found.type)
+        grouped = found.sql is not None and (found.groups or found.bins)
+        # What is grouped has a type of its own; the names of its groups are texts.
+        kind = DataType.UNKNOWN if grouped else found.type
+        own = self.expand(self._fragment(view, found), view, kind)
         if found.groups:
             return self._groups(found, own)
         if found.bins:
