@@ -163,7 +163,7 @@ def test_a_file_keeps_its_name_in_git(kept: Kept) -> None:
 
 def test_what_belongs_to_a_folder_stays_out_of_the_model(kept: Kept) -> None:
     key, text = for_folder(parse_path("users.view"), USERS)
-    kept.push({key: f"\ufeff{text}"})
+    kept.push({key: f"\ufeff{text}", ".github/ci.view.yaml": "on: push\n"})
     kept.configure()
     assert kept.sync()["inSync"] is True
     assert kept.files() == {"users.view": USERS}

@@ -73,7 +73,7 @@ def link(bare: Bare, mode: int, name: str = "omni/x.yaml", content: bytes = b"/e
         (0o120000, "omni", "omni in the repository is not a folder"),
         (0o100644, "omni/../x.yaml", "not safe"),
         (0o100644, "omni/.git/x.yaml", "not safe"),
-        (0o100644, "omni/.GIT/x.yaml", "not safe"),
+        (0o100644, "omni/.GIT/x.yaml", "not safe: .GIT"),
         (0o100644, "omni/./x.yaml", "not safe"),
         (0o100644, "omni/a\nb.yaml", "not safe"),
         (0o100644, "omni/a\\b.yaml", "not safe"),

@@ -45,6 +45,8 @@ def test_a_save_that_changes_nothing_is_no_version(house: House) -> None:
         ("orders.txt", "a: 1", "no file of a model"),
         ("../orders.view", "a: 1", "does not stay inside"),
         ("x" * 401 + ".view", "a: 1", "at most 400"),
+        (".git/x.view", "a: 1", "begins with a dot"),
+        ("a/.github/x.view", "a: 1", "begins with a dot"),
     ],
 )
 def test_what_cannot_be_read_is_refused_whole(

@@ -26,12 +26,15 @@ def to_git(
 def from_git(files: Mapping[str, bytes]) -> tuple[dict[str, Theirs], list[str]]:
     """Contents by path as files by key, and a sentence for each that no model can have.
 
-    Files that are none of a model's (`notes.yaml`) are left alone. The line that `models pull`
-    writes for editors, and a mark of byte order, are the folder's, not the model's.
+    Files that are none of a model's (`notes.yaml`, what is in `.github`) are left alone. The line
+    that `models pull` writes for editors, and a mark of byte order, are the folder's, not the
+    model's.
     """
     found: dict[str, Theirs] = {}
     bad: list[str] = []
     for path, content in files.items():
+        if any(part.startswith(".") for part in path.split("/")):
+            continue
         try:
             key = parse_path(path).key
         except BadPath:

@@ -49,9 +49,9 @@ def forbidden(message: str, fix: str | None = None) -> GitFailure:
     return GitFailure(Stage.PRIVILEGES, Cause.PERMISSION_DENIED, message, fix)
 
 
-def nonsense(message: str) -> GitFailure:
-    """The answer is not what a git server says."""
-    return GitFailure(Stage.DATABASE, Cause.OTHER, message)
+def nonsense(message: str, fix: str | None = None) -> GitFailure:
+    """The answer is not what a git server says, or nothing that is read."""
+    return GitFailure(Stage.DATABASE, Cause.OTHER, message, fix)
 
 
 def too_large(what: str, limit: str) -> GitFailure:

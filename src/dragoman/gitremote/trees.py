@@ -13,7 +13,7 @@ from typing import Any
 from dulwich.object_store import BaseObjectStore
 from dulwich.objects import Blob, ObjectID, Tree
 
-from dragoman.gitremote.failures import GitFailure, nonsense, too_large
+from dragoman.gitremote.failures import GitFailure, nonsense, quoted, too_large
 from dragoman.gitremote.limits import MEGABYTE, Limits
 
 FILE, FOLDER = 0o100644, 0o040000
@@ -131,7 +131,8 @@ def _safe(name: bytes) -> str:
     except UnicodeDecodeError:
         text = ""
     if name.lower() in _UNSAFE or "/" in text or "\\" in text or not text.isprintable():
-        raise nonsense("A file in the repository has a name that is not safe.")
+        message = f"A file in the repository has a name that is not safe: {quoted(name)}"
+        raise nonsense(message, "Rename it there, or take it away.")
     return text
 
 

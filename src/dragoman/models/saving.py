@@ -103,6 +103,7 @@ def save(unit: UnitOfWork, principal: Principal, model: Model, wanted: Save) -> 
     if len(wanted.message) > MAX_MESSAGE:
         raise BadRequest(f"Bad Request: commitMessage: at most {MAX_MESSAGE} characters")
     changes = {_path(path).key: text for path, text in wanted.changes.items()}
+    _require_visible(changes)
     now = files.some_files(unit, model, {*changes, *wanted.expected})
     for path, checksum in wanted.expected.items():
         require(unit, model, now.get(path), path, checksum)
@@ -171,6 +172,17 @@ def _path(path: str) -> FilePath:
     if len(found.key) > MAX_PATH:
         raise BadRequest(f"Bad Request: fileName: at most {MAX_PATH} characters")
     return found
+
+
+def _require_visible(changes: Mapping[str, str | None]) -> None:
+    """Raise `BadRequest` for a new file that a folder on disk and git would not show, or take for
+    something else: `.git/config.view`, `.github/workflows/x.view`."""
+    for path, text in changes.items():
+        if text is not None and any(part.startswith(".") for part in path.split("/")):
+            raise BadRequest(
+                f"Bad Request: fileName: a part of {path[:200]!r} begins with a dot",
+                extra={"fix": "Such files are hidden in folders and in git: call it otherwise."},
+            )
 
 
 def _text(found: StoredFile | None) -> str | None:

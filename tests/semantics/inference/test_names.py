@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dragoman.semantics.files import parse_path
 from dragoman.semantics.inference.names import (
     MAX_LENGTH,
     clean,
@@ -97,6 +98,15 @@ def test_view_names_and_scopes() -> None:
     assert usual.folder("shop", "public") == "public"
     assert usual.folder("other", "public") == "other.public"
     assert always.folder("shop", "public") == "shop.public"
+
+
+@pytest.mark.parametrize(
+    "schema", ["..", ".", ".git", "a/b", "a\\b", "a\nb", "a\u202eb", " ", "💥"]
+)
+def test_each_schema_has_a_folder_that_a_file_may_be_in(schema: str) -> None:
+    folder = conventions().folder(None, schema)
+    assert parse_path(f"{folder}/t.view").folder == folder
+    assert not folder.startswith(".")
 
 
 def test_long_view_names_fit() -> None:

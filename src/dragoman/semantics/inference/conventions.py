@@ -38,10 +38,12 @@ class Conventions:
         return view_name(self.scope(catalog, schema), table)
 
     def folder(self, catalog: str | None, schema: str) -> str:
-        """The folder of a view's file: the schema, with its catalog where names carry one."""
+        """The folder of a view's file: the schema, with its catalog where names carry one; a name
+        that no folder may have with `_` in it."""
         scope = self.scope(catalog, schema)
         parts = scope if len(scope) > 1 else (schema,)
-        return ".".join(part.replace("/", "_") for part in parts)
+        kept = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in ".".join(parts))
+        return f"_{kept[1:]}" if kept.startswith(".") else kept
 
 
 def _same(name: str, default: str | None) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from itertools import repeat
 from typing import Any
 
 from dragoman.semantics.composing.sources import Said
@@ -58,7 +57,7 @@ class Report:
         for key, problem in self._found.items():
             if problem.code == _BROKEN:
                 said = shapes.get((key[0], problem.yaml_path), [])
-                twice |= {key} if any(map(self._is_better, said, repeat(key))) else {*said}
+                twice |= {key} if any(self._is_better(one, key) for one in said) else {*said}
         return [problem for key, problem in self._found.items() if key not in twice]
 
     def _is_better(self, shape: tuple[Any, ...], broken: tuple[Any, ...]) -> bool:
