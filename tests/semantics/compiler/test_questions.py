@@ -387,6 +387,39 @@ def test_names_that_views_and_fields_had_before(database: Any) -> None:
     assert found == [("A", 40), ("B", 5), (None, 7)]
 
 
+@pytest.mark.parametrize("name", ["items.price", "items.revenue", "users.nothing"])
+def test_a_filter_that_cannot_be_joined_is_left_out_where_it_says_so(
+    database: Any, name: str
+) -> None:
+    given = {"type": "null", "ignore_if_unjoinable": True}
+    alone = MemoryLayer(VIEWS, (), {}, SETTINGS, TYPES)
+    asked = {"table": "orders", "fields": ["orders.count"], "filters": {name: given}}
+    assert database.execute(ask(alone, asked).sql).fetchall() == [(4,)]
+    asked["filters"] = {name: {"type": "null"}}
+    with pytest.raises(PlanError):
+        ask(alone, asked)
+
+
+def test_a_topic_need_not_offer_what_its_filters_mean(database: Any) -> None:
+    chosen = {
+        "status_is": {"type": "string", "bind_to": ["status"], "default_filter": {"is": "paid"}}
+    }
+    orders = {**VIEWS["orders"], "filters": chosen}
+    topics = {"few": {"base_view": "orders", "joins": {}, "fields": ["orders.count"]}}
+    layer = MemoryLayer({**VIEWS, "orders": orders}, JOINS, topics, SETTINGS, TYPES)
+    asked = {"join_paths_from_topic_name": "few", "fields": ["orders.count"]}
+    by_hand = "SELECT count(*) FROM orders WHERE status = 'paid'"
+    wanted = database.execute(by_hand).fetchall()
+    assert database.execute(ask(layer, asked).sql).fetchall() == wanted
+    given = {"orders.status_is": {"type": "string", "kind": "EQUALS", "values": ["open"]}}
+    with pytest.raises(PlanError, match='The topic "few" has no field'):
+        ask(layer, {**asked, "filters": given})
+    offered = {"few": {**topics["few"], "fields": ["orders.count", "orders.status_is"]}}
+    found = ask(replace(layer, the_topics=offered), {**asked, "filters": given})
+    by_hand = "SELECT count(*) FROM orders WHERE status = 'open'"
+    assert database.execute(found.sql).fetchall() == database.execute(by_hand).fetchall()
+
+
 def test_views_without_a_way_are_an_error() -> None:
     with pytest.raises(PlanError, match="No join path"):
         ask(SHOP, {"table": "users", "fields": ["users.city", "items.count"]})

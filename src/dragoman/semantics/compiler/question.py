@@ -135,6 +135,7 @@ class Question:
         that it uses."""
         rules = self.rules
         rules.begin()
+        rules.reaches = partial(self._reaches, self._base(groups, measured))
         where = self._where()
         orders = self._orders(groups, measured)
         tree = self._joined(groups, measured, where, orders) if like is None else like
@@ -278,6 +279,13 @@ class Question:
     ) -> JoinTree:
         joins = Joins(self.names, self._base(groups, measured), self.query.join_via)
         return self._tree(joins, self._needed(groups, measured, where, orders))
+
+    def _reaches(self, base: str, views: Collection[str]) -> bool:
+        try:
+            self._tree(Joins(self.names, base, self.query.join_via), set(views))
+        except PlanError:
+            return False
+        return True
 
     def _needed(
         self,

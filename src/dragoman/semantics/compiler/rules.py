@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from dragoman.semantics.compiler.access import Access
 from dragoman.semantics.compiler.conditions import Operand
-from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.compiler.expressions import Expressions
 from dragoman.semantics.compiler.fragments import Fragment
 from dragoman.semantics.compiler.joins import JoinTree
@@ -28,9 +28,9 @@ from dragoman.semantics.query.filters import Filter
 
 class Rules:
     """Writes the conditions of one question. `only_inside`: whether a filter of that name holds in
-    query views alone. `having`, `hidden`: conditions on measures, and measures that are worked out
-    and not answered; `begin` empties both. `of_rows`: conditions on measures are left out, since
-    the groups are not those that they speak of."""
+    query views alone. `reaches`: whether these views can be joined. `having`, `hidden`: conditions
+    on measures, and measures that are worked out and not answered; `begin` empties both. `of_rows`:
+    conditions on measures are left out, since the groups are not those that they speak of."""
 
     def __init__(self, expressions: Expressions, measures: Measures, access: Access) -> None:
         self.expressions = expressions
@@ -44,6 +44,7 @@ class Rules:
         self.of_rows = False
         expressions.templates.picked = self.picked
         self.only_inside: Callable[[str], bool] = lambda _: False
+        self.reaches: Callable[[Collection[str]], bool] = lambda _: True
 
     def begin(self) -> None:
         """Forget the measures of an earlier plan."""
@@ -56,15 +57,17 @@ class Rules:
             raise PlanError(f'"{name[:80]}" is not the name of a field.', fix="Write view.field.")
         return ref
 
-    def field(self, name: str, *, check: bool = True) -> tuple[Field, FieldRef]:
-        """A field that the question names itself. `check`: whether the asker may. Raises
-        `PlanError`."""
+    def field(
+        self, name: str, *, check: bool = True, offered: bool = True
+    ) -> tuple[Field, FieldRef]:
+        """A field that the question names itself. `check`: whether the asker may; `offered`:
+        whether it must be one of those that the topic offers. Raises `PlanError`."""
         ref = self.ref(name)
         found = self.names.field(ref)
         if not check:
             return found, ref
         view = self.names.view(found.view)
-        if self.topic is not None and not selects(self.topic, view, found):
+        if offered and self.topic is not None and not selects(self.topic, view, found):
             raise PlanError(f'The topic "{self.topic.name}" has no field "{found.address}".')
         self.access.check_field(view, found)
         return found, ref
@@ -88,28 +91,34 @@ class Rules:
             found += self._alternatives(each)
         return found
 
-    def _filtered(self, name: str, given: Filter, own: bool) -> Iterable[Where]:
-        """The condition of one filter; one on a measure goes to HAVING."""
+    def _filtered(
+        self, name: str, given: Filter, own: bool, *, bound: bool = False
+    ) -> Iterable[Where]:
+        """The condition of one filter; one on a measure goes to HAVING. `bound`: the model says
+        that a filter-only field means this one, which the topic need not offer; nor need it those
+        whose defaults hold."""
         try:
-            found, ref = self.field(name)
-        except PlanError:
-            if given.ignore_if_unjoinable:
+            found, ref = self.field(name, offered=own and not bound)
+        except PlanError as problem:
+            if given.ignore_if_unjoinable and problem.error_type is ErrorType.PLAN:
                 return
             raise
         if isinstance(found, FilterField):
-            for bound in found.bind_to:
-                address = str(bound.within(found.view))
-                yield from self._filtered(address, given, own)
+            for each in found.bind_to:
+                address = str(each.within(found.view))
+                yield from self._filtered(address, given, own, bound=True)
             return
         if own:
             self.access.check_values(found)
         if self.only_inside(name):
             return
         if isinstance(found, Measure):
-            self._filter_measure(found, given)
+            views = self.measures.formula(found).views
+            if not given.ignore_if_unjoinable or self.reaches(views):
+                self._filter_measure(found, given)
             return
         rule = self._condition(dimension_of(found), ref.bracket, given)
-        if rule is not None:
+        if rule is not None and (not given.ignore_if_unjoinable or self.reaches(rule.views)):
             yield rule
 
     def _condition(self, found: Dimension, bracket: str | None, given: Filter) -> Where | None:
