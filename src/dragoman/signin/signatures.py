@@ -38,20 +38,21 @@ _OBJECT = re.compile(rf'\{{(?!\s*"{_UUID}").*\}}')
 _TRUTH = re.compile("true|false")
 _CONTENT_ROLE = re.compile("NO_ACCESS|VIEWER|EXPLORER|EDITOR|MANAGER|OWNER")
 _ADDRESS = r"[^@{}\[\]]+@[^@{}\[\]]+"
+_FILTER = r"\??(?:[\w.%\-]+=[^&]*&)*f--.+=.*"
 _OPEN = "__omni_link_access_open"
 _WORDS = (
     "true|false|system|APPLICATION|SINGLE_CONTENT|dawn|vibes|breeze|blank|"
     f"{_CONTENT_ROLE.pattern}|{_OPEN}"
 )
 # Free text, but for words of other values, JSON, addresses and filters.
-_LABEL = re.compile(rf"(?!(?:{_WORDS}|{_ADDRESS})$)(?!\s*[\[{{]|\??f--).+")
+_LABEL = re.compile(rf"(?!(?:{_WORDS}|{_ADDRESS}|{_FILTER})$)(?!\s*[\[{{]).+")
 _FORMS = {
     "accessBoost": _TRUTH,
-    "customThemeId": re.compile(rf"(?!(?:{_WORDS})$)[0-9A-Za-z_\-]+"),
+    "customThemeId": re.compile(_UUID),
     "email": re.compile(_ADDRESS),
     "entityFolderContentRole": _CONTENT_ROLE,
     "entityFolderGroupContentRole": _CONTENT_ROLE,
-    "filterSearchParam": re.compile(r"\??f--.+=.*"),
+    "filterSearchParam": re.compile(_FILTER),
     "groups": re.compile(r"\[.*\]"),
     "linkAccess": re.compile(rf"{_OPEN}|(?!(?:{_WORDS})$)[0-9A-Za-z_\-]+(?:,[0-9A-Za-z_\-]+)*"),
     "mode": re.compile("APPLICATION|SINGLE_CONTENT"),
