@@ -197,6 +197,26 @@ def test_a_field_that_is_called_like_a_view() -> None:
     assert "${z} + ${b.c}" in renamed["a.view"]
 
 
+def test_a_question_inside_a_filter_follows() -> None:
+    asked = "{base_view: b, fields: [b.c, n], filters: {c: {is: 1}}}"
+    said = f"{{field_name_in_query: b.c, query_structure: {asked}}}"
+    texts = {
+        "a.view": f"measures:\n  m: {{filters: {{d: {{or: [{{is: 1}}, {said}]}}}}}}\n",
+        "b.view": "dimensions:\n  c: {sql: y}\n  n: {sql: z}\n",
+    }
+    found = references(layer(texts))
+    of_field = [m.path[4:] for m in found.of_field("b", "c") if m.file == "a.view"]
+    assert of_field == [
+        ("or", 1, "field_name_in_query"),
+        ("or", 1, "query_structure", "fields", 0),
+        ("or", 1, "query_structure", "filters", "c"),
+    ]
+    renamed = found.rename_field("b", "c", "e")["a.view"]
+    assert "field_name_in_query: b.e" in renamed
+    assert "b.c" not in renamed
+    assert "base_view: bb" in (found.rename_view("b", "bb")["a.view"] or "")
+
+
 def test_references_move_to_another_field_and_definitions_stay() -> None:
     texts = {
         "a.view": "dimensions:\n  x: {sql: 'UPPER(${old})'}\n  old: {sql: y}\n",

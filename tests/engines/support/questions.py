@@ -59,6 +59,20 @@ VIEWS: dict[str, Any] = {
                 "aggregate_type": "sum",
                 "filters": {"status": {"is": "paid", "cancel_query_filter": True}},
             },
+            "of_best_users": {
+                "aggregate_type": "count",
+                "filters": {
+                    "user_id": {
+                        "field_name_in_query": "orders.user_id",
+                        "query_structure": {
+                            "base_view": "orders",
+                            "fields": ["orders.user_id", "orders.total"],
+                            "sorts": [{"field": "orders.total", "desc": True}],
+                            "limit": 2,
+                        },
+                    }
+                },
+            },
             "year_before": {
                 "aggregate_type": "count",
                 "filters": {"created_at": {"date_offset_from_query": "1 year"}},
@@ -142,6 +156,7 @@ def by_hand(sql: str) -> dict[str, Any]:
 _APART = {
     "median": "medians", "p90": "medians", "statuses": "lists", "ratio": "ratios",
     "paid_anyway": "filters ignored", "year_before": "filters ignored",
+    "of_best_users": "filters by a question",
 }  # fmt: skip
 MEASURES = [f"orders.{name}" for name in VIEWS["orders"]["measures"] if name not in _APART]
 
@@ -239,6 +254,9 @@ _KINDS: dict[str, list[dict[str, Any]]] = {
             *("orders.created_at[year]", "orders.count", "orders.year_before"),
             filters={"orders.created_at": when("TIME_FOR_UNIT_DURATION", "2026")},
         )
+    ],
+    "filters by another question": [
+        asked("orders.user_id", "orders.of_best_users", *more) for more in ((), ("items.revenue",))
     ],
     "pivots": [
         asked(

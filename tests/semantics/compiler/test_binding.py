@@ -7,10 +7,20 @@ from typing import Any
 
 import pytest
 
+from dragoman.semantics.compiler.compile import Compiler
 from dragoman.semantics.compiler.errors import ErrorType, PlanError
 from dragoman.semantics.composition import ComposedModel
-from tests.semantics.compiler.support import MemoryLayer, ask, asking
-from tests.semantics.compiler.test_questions import JOINS, SETTINGS, TYPES, VIEWS, database
+from dragoman.semantics.query.request import read_query
+from tests.semantics.compiler.support import MemoryLayer, ask, asking, changed
+from tests.semantics.compiler.test_questions import (
+    JOINS,
+    SETTINGS,
+    TOPICS,
+    TYPES,
+    VIEWS,
+    answered,
+    database,
+)
 
 __all__ = ["database"]
 FIELDS = {"orders.user_id": "user_id", "orders.total": "spent"}
@@ -197,3 +207,89 @@ def test_query_views_in_a_circle_come_to_an_end() -> None:
         view = model.view(name)
         assert view is not None
         assert view.dimensions[column].type.value == "UNKNOWN"
+
+
+BEST = {
+    "base_view": "orders",
+    "fields": {"orders.user_id": "user_id", "orders.total": "spent"},
+    "sorts": [{"field": "orders.total", "desc": True}],
+    "limit": 1,
+}
+
+
+def of_best(key: str = "field_name_in_query", **query: Any) -> dict[str, Any]:
+    said = {key: "orders.user_id", "query_structure": {**BEST, **query}}
+    return {"best": {"aggregate_type": "count", "filters": {"user_id": said}}}
+
+
+@pytest.mark.parametrize(
+    ("key", "query", "found"),
+    [
+        # Of four orders two are of user 1, who has spent most, one of user 2, and one of nobody.
+        ("field_name_in_query", {}, 2),
+        ("field_name_not_in_query", {}, 2),
+        ("field_name_in_query", {"limit": 9}, 3),
+        ("field_name_in_query", {"filters": {"orders.status": {"is": None}}}, 1),
+    ],
+)
+def test_a_measure_of_values_in_another_question(
+    database: Any, key: str, query: dict[str, Any], found: int
+) -> None:
+    layer = shop(measures=of_best(key, **query))
+    assert rows(database, layer, table="orders", fields=["orders.best"]) == [(found,)]
+
+
+def test_groups_of_values_in_another_question(database: Any) -> None:
+    """Beside a measure that is joined many times, and in totals."""
+    said = {"field_name_in_query": "orders.user_id", "query_structure": BEST}
+    kind = {"sql": "${user_id}", "groups": [{"filter": said, "name": "best"}], "else": "rest"}
+    layer = changed(shop(measures=of_best()), "orders", dimensions={"kind": kind})
+    fields = ["orders.kind", "orders.best", "orders.total", "items.count"]
+    asked = {"table": "orders", "fields": fields, "column_totals": {"::total::": {}}}
+    found = [tuple(row.values())[:4] for row in answered(database, asked, layer)]
+    assert sorted(found[:2]) == [("best", 2, 40, 3), ("rest", 0, 12, 1)]
+    assert found[2:] == [(None, 2, 52, 4)]
+    filters = {"orders.best": {"type": "number", "kind": "GREATER_THAN", "values": [0]}}
+    above = answered(database, {**asked, "filters": filters}, layer)
+    found = [tuple(row.values())[:4] for row in above]
+    assert found == [("best", 2, 40, 3), (None, 2, 40, 3)]
+
+
+def test_the_question_inside_a_filter_obeys_the_rules_of_its_topic(database: Any) -> None:
+    """Each asker has rows of their own, also after somebody else has asked."""
+    layer = replace(shop(measures=of_best(topic="by_city")), the_topics=TOPICS)
+    compiler = Compiler(ComposedModel([layer]))
+    query = read_query({"table": "orders", "fields": ["orders.best"]})
+    for city, found in (("A", 2), ("B", 1), ("A", 2)):
+        sql = compiler.compile(query, asking(attributes={"city": (city,)})).sql
+        assert database.execute(sql).fetchall() == [(found,)]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"field_name_in_query": "orders.user_id"}, "query_structure"),
+        ({"query_structure": BEST}, "no column"),
+        ({"field_name_in_query": "orders.fee", "query_structure": BEST}, "does not answer"),
+        (
+            {
+                "field_name_in_query": "orders.user_id",
+                "query_structure": {**BEST, "pivots": ["a.b"]},
+            },
+            "pivots",
+        ),
+        (
+            {
+                "field_name_in_query": "orders.user_id",
+                "query_structure": {**BEST, "bind_all_filters": True},
+            },
+            "from outside",
+        ),
+    ],
+)
+def test_a_question_inside_a_filter_that_cannot_be_asked(
+    database: Any, said: dict[str, Any], told: str
+) -> None:
+    layer = shop(measures={"best": {"aggregate_type": "count", "filters": {"user_id": said}}})
+    with pytest.raises(PlanError, match=told):
+        rows(database, layer, table="orders", fields=["orders.best"])

@@ -190,23 +190,27 @@ def _query(of: Definition, key: str) -> QuerySpec | None:
     value = of.get(key)
     if value is None:
         return None
-    said = mapping(value)
     try:
-        return QuerySpec(
-            fields=_query_fields(said.get("fields")),
-            base_view=text(said.get("base_view")),
-            topic=text(said.get("topic")),
-            filters=parts.filters(said, "filters"),
-            sorts=tuple(_sort(item) for item in items(said.get("sorts"))),
-            limit=parts.whole(said, "limit"),
-            pivots=parts.references(said, "pivots"),
-            calculations=tuple(mapping(item) for item in items(said.get("calculations"))),
-            fill_fields=parts.references(said, "fill_fields"),
-            column_limit=parts.whole(said, "column_limit"),
-            bind_all_filters=parts.flag(said, "bind_all_filters"),
-        )
+        return query_spec(mapping(value))
     except BadDefinition as bad:
         raise bad.under(key) from None
+
+
+def query_spec(said: Definition) -> QuerySpec:
+    """The question that a file writes out. Raises `BadDefinition`."""
+    return QuerySpec(
+        fields=_query_fields(said.get("fields")),
+        base_view=text(said.get("base_view")),
+        topic=text(said.get("topic")),
+        filters=parts.filters(said, "filters"),
+        sorts=tuple(_sort(item) for item in items(said.get("sorts"))),
+        limit=parts.whole(said, "limit"),
+        pivots=parts.references(said, "pivots"),
+        calculations=tuple(mapping(item) for item in items(said.get("calculations"))),
+        fill_fields=parts.references(said, "fill_fields"),
+        column_limit=parts.whole(said, "column_limit"),
+        bind_all_filters=parts.flag(said, "bind_all_filters"),
+    )
 
 
 def _query_fields(value: object) -> tuple[QueryField, ...]:

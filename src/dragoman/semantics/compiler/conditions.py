@@ -6,7 +6,8 @@ from outside becomes a literal of the database's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -88,6 +89,7 @@ class Conditions:
         self.sql = asking.functions
         self.calendar = calendar
         self.subquery = subquery
+        self._member: Callable[[str], str] | None = None
         self._writers: tuple[tuple[type[Filter], Writer], ...] = (
             (Unread, self._unread),
             (TextFilter, self._negatable(self._text)),
@@ -99,6 +101,16 @@ class Conditions:
             (NullFilter, self._null),
             (CompositeFilter, self._composite),
         )
+
+    @contextmanager
+    def joining(self, member: Callable[[str], str]) -> Generator[None]:
+        """Conditions that will stand in an aggregate or a group, where not every database reads a
+        subquery: `member` gives the condition that the operand is one of a SELECT's values."""
+        before, self._member = self._member, member
+        try:
+            yield
+        finally:
+            self._member = before
 
     def of_expression(self, expression: FilterExpression, on: Operand) -> str | None:
         """The condition of a filter of a model file; None where it filters nothing."""
@@ -235,7 +247,8 @@ class Conditions:
     def _query(self, given: QueryFilter, on: Operand) -> str:
         if self.subquery is None:
             raise PlanError(f"The filter on {on.name} cannot ask a question here.")
-        return f"{on.raw} IN ({self.subquery(given)})"
+        values = self.subquery(given)
+        return f"{on.raw} IN ({values})" if self._member is None else self._member(values)
 
     # times
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -276,13 +277,23 @@ class Expressions:
             whole,
         )
 
+    def member_of(self, x: Expr) -> Callable[[str], str]:
+        """Gives the condition that a value is one of a SELECT's."""
+
+        def member(values: str) -> str:
+            levels = self.levels
+            return f"{x.text} IN ({values})" if levels is None else levels.member(x, values)
+
+        return member
+
     # groups, bins, durations
 
     def _groups(self, found: Dimension, own: Expr) -> Expr:
         cases: list[str] = []
         operand = self.operand(found, own)
         for group in found.groups:
-            condition = self.conditions.of_expression(group.filter, operand)
+            with self.conditions.joining(self.member_of(own)):
+                condition = self.conditions.of_expression(group.filter, operand)
             if condition is not None:
                 cases.append(f"WHEN {condition} THEN {self.sql.string(group.name)}")
         otherwise = "" if found.otherwise is None else f" ELSE {self.sql.string(found.otherwise)}"

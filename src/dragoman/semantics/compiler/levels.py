@@ -25,12 +25,14 @@ APART = " (all others)"
 class Level:
     """A subquery beside the joined rows. `sql`: its columns are c0, c1, … (the grain), v (the
     value), k (a number for each grain, the greatest value first, or the least), and of a ranking o
-    (the number of the group that is called as the others are)."""
+    (the number of the group that is called as the others are). `never_null`: the grain has no
+    NULL."""
 
     alias: str
     sql: str
     grain: tuple[Expr, ...]
     of_dimension: bool
+    never_null: bool = False
 
 
 @dataclass(slots=True)
@@ -99,9 +101,24 @@ class Levels:
         statement = f"SELECT {listed} FROM ({inner}) {name('asked')}"  # noqa: S608 - our own names
         refs = [_ref(each) for each in grain]
         of_dimension = isinstance(owner, Dimension)
-        alias = f"level_{len(self.found)}{'' if self.totalled is None else '_of_total'}"
         grain_values = tuple(self.dimension(ref) for ref in refs)
-        return Level(alias, statement, grain_values, of_dimension)
+        return Level(self._alias(), statement, grain_values, of_dimension)
+
+    def _alias(self) -> str:
+        return f"level_{len(self.found)}{'' if self.totalled is None else '_of_total'}"
+
+    def member(self, x: Expr, values: str) -> str:
+        """The condition that a value is one of those (`v`) that a SELECT gives: joined, once."""
+        key = f"{x.text} of {values}"
+        level = self.found.get(key)
+        if level is None:
+            name = self.sql.name
+            listed = f"{name('v')} AS {name('c0')}, 1 AS {name('k')}"
+            sql = f"SELECT DISTINCT {listed} FROM ({values}) q"  # noqa: S608 - our own names
+            # As of a dimension: totals have the same.
+            level = Level(self._alias(), sql, (x,), of_dimension=True, never_null=True)
+            self.found[key] = level
+        return f"{self.column(level, 'k', DataType.NUMBER).text} IS NOT NULL"
 
     def grain_of(self, owner: Dimension | Measure) -> list[str]:
         """The addresses that a level of detail groups by."""
@@ -128,10 +145,12 @@ class Levels:
         target = f"({level.sql}) {name(level.alias)}"
         if not level.grain:
             return f"CROSS JOIN {target}"
-        on = [
-            self.sql.null_safe_equal(f"{name(level.alias)}.{name(f'c{n}')}", each.text)
+        pairs = [
+            (f"{name(level.alias)}.{name(f'c{n}')}", each.text)
             for n, each in enumerate(level.grain)
         ]
+        same = self.sql.null_safe_equal
+        on = [f"{a} = {b}" if level.never_null else same(a, b) for a, b in pairs]
         return f"LEFT JOIN {target} ON {' AND '.join(f'({each})' for each in on)}"
 
     def column(self, level: Level, column: str, kind: DataType) -> Expr:

@@ -231,7 +231,8 @@ class Measures:
             if is_offset(each.expression):
                 condition = write.of_filter(self._moved(leaf, each, found), operand)
             else:
-                condition = write.of_expression(each.expression, operand)
+                with write.joining(self.expressions.member_of(raw)):
+                    condition = write.of_expression(each.expression, operand)
             views |= raw.views
             if condition is not None:
                 conditions.append(condition)

@@ -14,6 +14,7 @@ from dragoman.semantics.model.filters import (
     AnyOf,
     Condition,
     FilterExpression,
+    InQuery,
     Operator,
     Scalar,
 )
@@ -29,6 +30,7 @@ from dragoman.semantics.query.filters import (
     NullFilter,
     NumberFilter,
     NumberKind,
+    QueryFilter,
     TextFilter,
     TextKind,
     date_part,
@@ -69,6 +71,11 @@ def to_filter(expression: FilterExpression, of: DataType) -> Filter:
         case AllOf() | AnyOf():
             inner = tuple(to_filter(part, of) for part in expression.parts)
             return CompositeFilter(any_of=isinstance(expression, AnyOf), filters=inner)
+        case InQuery():
+            query, column = expression.query, str(expression.column)
+            return QueryFilter(
+                query=query, column=column, of_model=True, negative=expression.negated
+            )
         case Condition():
             return _condition(expression, of)
 

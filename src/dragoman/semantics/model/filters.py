@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -37,7 +38,6 @@ class Operator(StrEnum):
     HOUR_OF_DAY = "hour_of_day"
     MONTH_OF_YEAR = "month_of_year"
     QUARTER_OF_YEAR = "quarter_of_year"
-    FIELD_NAME_IN_QUERY = "field_name_in_query"
 
 
 _PAIRS = (Operator.BETWEEN, Operator.BETWEEN_DATES, Operator.TIME_FOR_DURATION)
@@ -47,15 +47,17 @@ _NUMBERS = (
 )
 NUMERIC = frozenset((*_NUMBERS, Operator.BETWEEN))
 TEXTUAL = frozenset((Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH))
-TIMELY = frozenset(set(Operator) - NUMERIC - TEXTUAL - {Operator.IS, Operator.FIELD_NAME_IN_QUERY})
+TIMELY = frozenset(set(Operator) - NUMERIC - TEXTUAL - {Operator.IS})
 FLAGS = ("case_insensitive", "cancel_query_filter", "exclude_from_bind_all")
 _OPERATORS = {
     **{operator.value: (operator, False) for operator in Operator},
     **{f"not_{o.value}": (o, True) for o in Operator if o is not Operator.IS},
     "not": (Operator.IS, True),
-    "field_name_not_in_query": (Operator.FIELD_NAME_IN_QUERY, True),
 }
-KEYS = (*_OPERATORS, "and", "or", "bind", *FLAGS)
+# Values of another question's column: whether it is turned around.
+_IN_QUERY = {"field_name_in_query": False, "field_name_not_in_query": True}
+_STRUCTURE = "query_structure"
+KEYS = (*_OPERATORS, *_IN_QUERY, _STRUCTURE, "and", "or", "bind", *FLAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,16 @@ class AnyOf:
     parts: tuple[FilterExpression, ...]
 
 
-FilterExpression = Condition | AllOf | AnyOf
+@dataclass(frozen=True, slots=True)
+class InQuery:
+    """A value that a column of another question has. `query`: as the query of a view."""
+
+    column: FieldRef
+    query: Mapping[str, Any]
+    negated: bool = False
+
+
+FilterExpression = Condition | AllOf | AnyOf | InQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +155,10 @@ def filter_expression(spec: object) -> FilterExpression | None:
     for key, value in spec.items():
         if key in ("and", "or"):
             parts.extend(_combined(key, value))
+        elif key in _IN_QUERY:
+            parts.append(_in_query(key, value, spec.get(_STRUCTURE)))
+        elif key == _STRUCTURE:
+            _check_asked(spec)
         elif key not in FLAGS and key != "bind":
             parts.append(_condition(key, value, folded))
     if not parts:
@@ -177,6 +192,22 @@ def _combined(key: str, value: object) -> list[FilterExpression]:
     if not made:
         return []
     return [AllOf(tuple(made)) if key == "and" else AnyOf(tuple(made))]
+
+
+def _in_query(key: str, value: object, query: object) -> InQuery:
+    column = field_ref(value) if isinstance(value, str) else None
+    if column is None:
+        raise BadDefinition((key,), f'"{value}" names no field', "Write `view.field`.")
+    if not is_map(query):
+        fix = f"Write `{_STRUCTURE}: {{fields: [{column}], base_view: …}}` beside it."
+        raise BadDefinition((key,), f"`{key}` is of a question, which `{_STRUCTURE}` says", fix)
+    return InQuery(column, query, _IN_QUERY[key])
+
+
+def _check_asked(spec: Mapping[str, Any]) -> None:
+    if not any(key in spec for key in _IN_QUERY):
+        fix = "Write `field_name_in_query: view.field` beside it."
+        raise BadDefinition((_STRUCTURE,), f"`{_STRUCTURE}` says a question, and no column", fix)
 
 
 def _condition(key: str, value: object, folded: bool) -> Condition:

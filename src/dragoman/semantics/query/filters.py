@@ -127,11 +127,13 @@ class AttributeFilter(Filter):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryFilter(Filter):
-    """A value that another question's column has."""
+    """A value that another question's column has. `of_model`: the question is written as the query
+    of a view is, in a model file."""
 
     query: Mapping[str, Any]
     column: str | None = None
     disregard_limit: bool = False
+    of_model: bool = False
 
 
 _DATE_ALIASES = {"WITHIN_RANGE": "BETWEEN"}

@@ -10,7 +10,7 @@ from typing import Any
 from dragoman.semantics.files.paths import FileKind
 from dragoman.semantics.files.reading import SourceFile
 from dragoman.semantics.model.references import NAME, field_ref, sql_text
-from dragoman.semantics.plain import is_list, is_map, mapping, text, texts
+from dragoman.semantics.plain import is_list, is_map, items, mapping, text, texts
 from dragoman.semantics.problems import YamlPath
 
 _SECTIONS = ("dimensions", "measures", "filters")
@@ -218,6 +218,19 @@ class _Walk:
             bound = mapping(spec).get("bind")
             if bound is not None:
                 yield from self._ref(bound, (*path, said, "bind"), owner)
+            yield from self._asked(spec, (*path, said))
+
+    def _asked(self, spec: Any, path: YamlPath) -> Iterator[Mention]:
+        """The question that a filter takes its values of, at whatever depth of `and` and `or`."""
+        for key, value in mapping(spec).items():
+            at = (*path, key)
+            if key == "query_structure":
+                yield from self._query(value, at, None)
+            elif key in ("field_name_in_query", "field_name_not_in_query"):
+                yield from self._ref(value, at, None)
+            elif key in ("and", "or"):
+                for place, one in enumerate(items(value)):
+                    yield from self._asked(one, (*at, place))
 
     def _refs(self, value: Any, path: YamlPath, owner: str | None) -> Iterator[Mention]:
         if is_map(value):

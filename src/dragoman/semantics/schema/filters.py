@@ -6,6 +6,7 @@ from dragoman.semantics.model.filters import NUMERIC, TEXTUAL, TIMELY, Operator
 from dragoman.semantics.schema.shapes import (
     FIELD_PATTERN,
     Schema,
+    field_ref,
     flag,
     listing,
     map_of,
@@ -39,7 +40,6 @@ _MEANINGS = {
     Operator.HOUR_OF_DAY: "In one of these hours, 0 to 23.",
     Operator.MONTH_OF_YEAR: "In one of these months.",
     Operator.QUARTER_OF_YEAR: "In one of these quarters, 1 to 4.",
-    Operator.FIELD_NAME_IN_QUERY: "True when the query has one of these fields.",
 }
 _PAIRS = (Operator.BETWEEN, Operator.BETWEEN_DATES, Operator.TIME_FOR_DURATION)
 _SINGLE = NUMERIC - {Operator.BETWEEN} | {Operator.BEFORE, Operator.ON_OR_AFTER}
@@ -50,10 +50,7 @@ def _operators() -> dict[str, Schema]:
     for operator in Operator:
         meaning = _MEANINGS[operator]
         made[operator.value] = {**_values(operator), "description": meaning}
-        negated = {
-            Operator.IS: "not",
-            Operator.FIELD_NAME_IN_QUERY: "field_name_not_in_query",
-        }.get(operator, f"not_{operator.value}")
+        negated = "not" if operator is Operator.IS else f"not_{operator.value}"
         made[negated] = {**_values(operator), "description": f"The opposite of `{operator.value}`."}
     return made
 
@@ -70,6 +67,11 @@ FILTER: Schema = {
     **record(
         {
             **_operators(),
+            "field_name_in_query": field_ref(
+                "One of the values that this column has in the answer of `query_structure`."
+            ),
+            "field_name_not_in_query": field_ref("The opposite of `field_name_in_query`."),
+            "query_structure": ref("query"),
             "and": listing("All of these.", ref("filter")),
             "or": listing("At least one of these.", ref("filter")),
             "case_insensitive": flag("Compare without regard to case."),

@@ -10,6 +10,8 @@ from dragoman.semantics.model.filters import (
     NUMERIC,
     TEXTUAL,
     TIMELY,
+    AllOf,
+    AnyOf,
     Condition,
     FieldFilter,
     FilterExpression,
@@ -93,6 +95,6 @@ def _suits(
 def _conditions(expression: FilterExpression) -> Iterator[Condition]:
     if isinstance(expression, Condition):
         yield expression
-        return
-    for part in expression.parts:
-        yield from _conditions(part)
+    elif isinstance(expression, AllOf | AnyOf):
+        for part in expression.parts:
+            yield from _conditions(part)
