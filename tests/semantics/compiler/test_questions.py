@@ -420,6 +420,23 @@ def test_a_topic_need_not_offer_what_its_filters_mean(database: Any) -> None:
     assert database.execute(found.sql).fetchall() == database.execute(by_hand).fetchall()
 
 
+@pytest.mark.parametrize("descending", [True, False])
+def test_pivots_are_ordered_by_times_and_texts(database: Any, descending: bool) -> None:
+    latest = {"latest": {"sql": "${created_at}", "aggregate_type": "max"}}
+    layer = changed(SHOP, "orders", measures=latest)
+    asked = {
+        "table": "orders",
+        "fields": ["orders.user_id", "orders.status", "orders.latest"],
+        "pivots": ["orders.status"],
+        "sorts": [{"column_name": "orders.latest", "sort_descending": descending}],
+    }
+    found = database.execute(ask(layer, asked).sql).fetchall()
+    when, way = ("max", "DESC") if descending else ("min", "ASC")
+    users = f"SELECT user_id FROM orders GROUP BY 1 ORDER BY {when}(created_at) {way} NULLS LAST"
+    wanted = [user for (user,) in database.execute(users).fetchall()]
+    assert list(dict.fromkeys(row[0] for row in found)) == wanted
+
+
 def test_views_without_a_way_are_an_error() -> None:
     with pytest.raises(PlanError, match="No join path"):
         ask(SHOP, {"table": "users", "fields": ["users.city", "items.count"]})

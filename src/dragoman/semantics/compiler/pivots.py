@@ -27,7 +27,8 @@ class Pivot:
         """The named subqueries: the groups, sums of whole rows to order by, and numbers."""
         name = self.sql.name
         sums = [
-            f"SUM({self._column(order.by.name)}) OVER ({self._by_row()}) AS {name(f's{n}')}"
+            f"{_of_row(order.by, order)}({self._column(order.by.name)}) OVER ({self._by_row()})"
+            f" AS {name(f's{n}')}"
             for n, order in enumerate(self._row_orders())
             if isinstance(order.by, Measured)
         ]
@@ -69,6 +70,11 @@ class Pivot:
         for at, each in enumerate(self.plan.columns):
             if each.name == column:
                 return self.sql.name(f"c{at}")
+        if not column:
+            raise PlanError(
+                "A pivot is ordered by what is in it: not by another field (order_by_field).",
+                fix="Add the field to fields, and sort by it.",
+            )
         raise PlanError(f"{column} orders a pivot and is not in it.", fix="Add it to fields.")
 
     def _by_row(self) -> str:
@@ -105,3 +111,11 @@ class Pivot:
 
     def _term(self, text: str, order: Order) -> str:
         return self.sql.order(text, descending=order.descending, nulls_last=order.nulls_last)
+
+
+def _of_row(by: Measured, order: Order) -> str:
+    """What makes one value of a row's cells: their sum, or of what has none the one that comes
+    first."""
+    if by.formula.type in (DataType.NUMBER, DataType.UNKNOWN):
+        return "SUM"
+    return "MAX" if order.descending else "MIN"
