@@ -199,6 +199,17 @@ def test_a_branch_may_be_named_in_the_query(yaml: Yaml, spelling: str) -> None:
     assert "On the branch" not in yaml.file("orders.view")
 
 
+def test_a_name_alone_is_that_of_a_view_or_of_a_topic(yaml: Yaml) -> None:
+    yaml.put("orders.view", MINE, mode="extension")
+    yaml.put("sales.topic", "base_view: orders\n")
+    yaml.put("orders.topic", "base_view: orders\n")
+    assert set(yaml.get("orders")["files"]) == {"public/orders.view", "orders.topic"}
+    assert set(yaml.get("sales")["files"]) == {"sales.topic"}
+    assert yaml.get("nothing")["files"] == yaml.get("../orders")["files"] == {}
+    assert [each["version"] for each in yaml.get("orders", mode="history")["history"]] == [3, 1]
+    assert yaml.get("nothing", mode="history")["history"] == []
+
+
 def test_an_unclear_name_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     generate(monkeypatch, {
         "a/x.view": "# Reference this view as a__x\ndimensions: {}\n",

@@ -13,7 +13,8 @@ def stated(error: Exception) -> str | None:
     """The sentence of an error that is meant for people; None for any other, whose text may
     hold anything."""
     if isinstance(error, DatabaseFailure):
-        return scrub(f"{error.message} {error.fix or ''}".strip())
+        end = "" if error.message.endswith((".", "!", "?")) else "."
+        return scrub(f"{error.message}{end} {error.fix}" if error.fix else error.message)
     if isinstance(error, ApiError | JobFailed):
         return scrub(str(error))
     if isinstance(error, StoreBusy):

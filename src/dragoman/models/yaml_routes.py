@@ -22,7 +22,7 @@ from dragoman.models.resolving import file_path
 from dragoman.models.routes import version_row
 from dragoman.models.schemas import VersionRow
 from dragoman.models.yaml_files import Mode, Reader, Shown
-from dragoman.semantics.files import BadPath, limits, parse_path
+from dragoman.semantics.files import BadPath, FilePath, limits, parse_path
 from dragoman.store import UnitOfWork
 
 TAG = "Models"
@@ -62,7 +62,7 @@ async def read(call: Call) -> Response:
         model = on_branch(unit, call.principal, model_id, branch)
         reader = Reader(unit, model, mode, fully_resolved=resolved, schema=schema)
         found = _found(reader, name)
-        history = _history(unit, model, name) if mode is Mode.HISTORY else msgspec.UNSET
+        history = _history(unit, model, name, found) if mode is Mode.HISTORY else msgspec.UNSET
         return _answer(model.version, found, sums=sums, history=history)
 
     # One file is a few indexed rows; the whole model may be thousands of files.
@@ -75,17 +75,27 @@ def _found(reader: Reader, name: str | None) -> list[Shown]:
         return list(reader.all())
     if not is_plain(name):
         return list(reader.all(matcher(name)))
+    # A name alone, as the vendor's first example has it, is that of a view or of a topic.
+    named = (name,) if _path(name) else (f"{name}.view", f"{name}.topic")
+    paths = [path for each in named if (path := _path(each)) is not None]
+    return [shown for path in paths if (shown := reader.one(path)) is not None]
+
+
+def _path(name: str) -> FilePath | None:
     try:
-        path = parse_path(name)
+        return parse_path(name)
     except BadPath:
-        return []
-    found = reader.one(path)
-    return [] if found is None else [found]
+        return None
 
 
-def _history(unit: UnitOfWork, model: Model, name: str | None) -> list[VersionRow]:
-    path = None if name is None or not is_plain(name) else name
-    return [version_row(each) for each in versions.history(unit, model, path=path)]
+def _history(
+    unit: UnitOfWork, model: Model, name: str | None, found: list[Shown]
+) -> list[VersionRow]:
+    if name is None or not is_plain(name):
+        return [version_row(each) for each in versions.history(unit, model)]
+    paths = [name] if _path(name) else [shown.path for shown in found]
+    rows = {row.version: row for path in paths for row in versions.history(unit, model, path=path)}
+    return [version_row(rows[version]) for version in sorted(rows, reverse=True)]
 
 
 def _answer(
