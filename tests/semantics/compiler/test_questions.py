@@ -437,6 +437,29 @@ def test_pivots_are_ordered_by_times_and_texts(database: Any, descending: bool) 
     assert list(dict.fromkeys(row[0] for row in found)) == wanted
 
 
+@pytest.mark.parametrize("pivot", ["orders.ranked", "orders.user_id"])
+@pytest.mark.parametrize("descending", [True, False])
+def test_pivots_are_ordered_by_other_fields(database: Any, pivot: str, descending: bool) -> None:
+    ranked = {"ranked": {"sql": "${status}", "order_by_field": "fee"}}
+    layer = changed(SHOP, "orders", dimensions=ranked)
+    asked = {
+        "table": "orders",
+        "fields": ["orders.user_id", "orders.ranked", "items.revenue", "orders.count"],
+        "pivots": [pivot],
+        "sorts": [{"column_name": "orders.ranked", "sort_descending": descending}],
+    }
+    found = database.execute(ask(layer, asked).sql).fetchall()
+    place = {row[1]: row[-1] for row in found} if pivot == "orders.ranked" else {}
+    shown = sorted(place, key=lambda status: place[status]) or [row[1] for row in found]
+    way = "DESC" if descending else "ASC"
+    by_fee = f"SELECT status FROM orders GROUP BY 1 ORDER BY min(fee) {way} NULLS LAST, 1"
+    wanted = [status for (status,) in database.execute(by_fee).fetchall()]
+    if pivot == "orders.ranked":
+        assert shown == wanted
+    else:
+        assert list(dict.fromkeys(shown)) == wanted
+
+
 def test_views_without_a_way_are_an_error() -> None:
     with pytest.raises(PlanError, match="No join path"):
         ask(SHOP, {"table": "users", "fields": ["users.city", "items.count"]})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dragoman.dialects.sql import SqlFunctions
 from dragoman.semantics.compiler.errors import PlanError
+from dragoman.semantics.compiler.expressions import Expr
 from dragoman.semantics.compiler.plan import Column, Measured, Order, Plan
 from dragoman.semantics.datatypes import DataType
 
@@ -24,13 +25,19 @@ class Pivot:
     sql: SqlFunctions
 
     def steps(self, grouped: str) -> list[tuple[str, str]]:
-        """The named subqueries: the groups, sums of whole rows to order by, and numbers."""
+        """The named subqueries: the groups, what whole rows and columns are ordered by, and
+        numbers."""
         name = self.sql.name
         sums = [
-            f"{_of_row(order.by, order)}({self._column(order.by.name)}) OVER ({self._by_row()})"
+            f"{_of_row(order.by, order)}({self._column(order.by.name)}) OVER ({self._within()})"
             f" AS {name(f's{n}')}"
             for n, order in enumerate(self._row_orders())
             if isinstance(order.by, Measured)
+        ]
+        sums += [
+            f"MIN({name(f'o{n}')}) OVER ({self._within(of_columns=self._of_columns(order))})"
+            f" AS {name(f'h{n}')}"
+            for n, order in enumerate(_hidden(self.plan))
         ]
         columns = ",\n".join(f"  {each}" for each in ["g.*", *sums])
         summed = f"SELECT\n{columns}\nFROM {name('grouped')} g"
@@ -70,44 +77,48 @@ class Pivot:
         for at, each in enumerate(self.plan.columns):
             if each.name == column:
                 return self.sql.name(f"c{at}")
-        if not column:
-            raise PlanError(
-                "A pivot is ordered by what is in it: not by another field (order_by_field).",
-                fix="Add the field to fields, and sort by it.",
-            )
         raise PlanError(f"{column} orders a pivot and is not in it.", fix="Add it to fields.")
 
-    def _by_row(self) -> str:
-        rows = [self._column(g.name) for g in self.plan.groups if g.name not in self.plan.pivots]
-        return f"PARTITION BY {', '.join(rows)}" if rows else ""
+    def _within(self, *, of_columns: bool = False) -> str:
+        """The cells of a row, or of a column."""
+        groups = [g.name for g in self.plan.groups if (g.name in self.plan.pivots) is of_columns]
+        return f"PARTITION BY {', '.join(map(self._column, groups))}" if groups else ""
+
+    def _of_columns(self, order: Order) -> bool:
+        by = order.column if isinstance(order.by, Expr) else order.by.name
+        return by in self.plan.pivots
 
     def _row_orders(self) -> list[Order]:
-        return [order for order in self.plan.orders if not order.of_pivot and self._of_rows(order)]
-
-    def _of_rows(self, order: Order) -> bool:
-        return getattr(order.by, "name", "") not in self.plan.pivots
+        orders = self.plan.orders
+        return [each for each in orders if not (each.of_pivot or self._of_columns(each))]
 
     def _row_terms(self) -> list[str]:
         terms: list[str] = []
         for n, order in enumerate(self._row_orders()):
-            if isinstance(order.by, Measured):
-                text = self.sql.name(f"s{n}")
-            else:
-                text = self._column(getattr(order.by, "name", ""))
-            terms.append(self._term(text, order))
+            summed = isinstance(order.by, Measured)
+            terms.append(self._term(self.sql.name(f"s{n}") if summed else self._text(order), order))
         groups = [self._column(g.name) for g in self.plan.groups if g.name not in self.plan.pivots]
         rest = [self.sql.order(each, descending=False, nulls_last=True) for each in groups]
         return terms + rest
 
     def _column_terms(self) -> list[str]:
-        orders = [order for order in self.plan.orders if not isinstance(order.by, Measured)]
-        given = {getattr(o.by, "name", ""): o for o in orders}
         terms: list[str] = []
         for group in self.plan.groups:
             if group.name in self.plan.pivots:
-                order = given.get(group.name) or Order(group, descending=False, nulls_last=True)
-                terms.append(self._term(self._column(group.name), order))
+                own = Order(group, descending=False, nulls_last=True)
+                orders = [o for o in self.plan.orders if group.name in (o.column, _name(o))]
+                terms += [self._term(self._text(each), each) for each in orders[:1]]
+                # Values of one place among others stand in columns of their own.
+                if not orders or isinstance(orders[0].by, Expr):
+                    terms.append(self._term(self._column(group.name), own))
         return terms
+
+    def _text(self, order: Order) -> str:
+        """What orders rows, or columns, besides measures."""
+        if not isinstance(order.by, Expr):
+            return self._column(order.by.name)
+        hidden = _hidden(self.plan)
+        return self.sql.name(f"h{next(n for n, each in enumerate(hidden) if each is order)}")
 
     def _term(self, text: str, order: Order) -> str:
         return self.sql.order(text, descending=order.descending, nulls_last=order.nulls_last)
@@ -119,3 +130,16 @@ def _of_row(by: Measured, order: Order) -> str:
     if by.formula.type in (DataType.NUMBER, DataType.UNKNOWN):
         return "SUM"
     return "MAX" if order.descending else "MIN"
+
+
+def hidden_orders(plan: Plan) -> list[Expr]:
+    """What a pivot is ordered by and has no column of."""
+    return [each.by for each in _hidden(plan) if isinstance(each.by, Expr)]
+
+
+def _hidden(plan: Plan) -> list[Order]:
+    return [each for each in plan.orders if isinstance(each.by, Expr)] if plan.pivots else []
+
+
+def _name(order: Order) -> str:
+    return "" if isinstance(order.by, Expr) else order.by.name

@@ -51,12 +51,14 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`by`: a group, a measure, or an expression that is not in the answer (its least value)."""
+    """`by`: a group, a measure, or an expression that is not in the answer (its least value).
+    `column`: what the question sorts by."""
 
     by: Group | Measured | Expr
     descending: bool
     nulls_last: bool
     of_pivot: bool = False
+    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -344,7 +344,7 @@ class Question:
                 masked = self.access.masks(each.field)
                 if isinstance(each, Group) and each.field.order_by_field and not masked:
                     by = self._order_by(each, each.field.order_by_field)
-                return Order(by, sort.descending, sort.nulls_last, sort.of_pivot)
+                return Order(by, sort.descending, sort.nulls_last, sort.of_pivot, sort.column)
         found, ref = self.rules.field(sort.column)
         self.access.check_values(found)
         if isinstance(found, Measure):

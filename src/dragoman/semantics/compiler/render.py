@@ -11,7 +11,7 @@ from dragoman.semantics.compiler.expressions import Expr
 from dragoman.semantics.compiler.fanout import Guarded
 from dragoman.semantics.compiler.measures import Formula, GroupPart, Leaf
 from dragoman.semantics.compiler.metrics import OwnMetrics, asks_own_metrics
-from dragoman.semantics.compiler.pivots import Pivot
+from dragoman.semantics.compiler.pivots import Pivot, hidden_orders
 from dragoman.semantics.compiler.plan import Group, Having, Measured, Order, Plan
 from dragoman.semantics.compiler.tables import Tables
 from dragoman.semantics.composing.joins import Edge
@@ -104,6 +104,10 @@ class Renderer:
         for measured in plan.measures:
             at = places[measured.name]
             columns[at] = f"{texts[id(measured)]} AS {self.alias(at, names)}"
+        beside = [
+            f"MIN({form.sorted_by(value)}) AS {self.sql.name(f'o{n}')}"
+            for n, value in enumerate(hidden_orders(plan))
+        ]
         having = [
             text
             for each in self.having
@@ -113,7 +117,7 @@ class Renderer:
         groups = [form.group(n) for n in range(len(plan.groups))]
         source = self.source() if not steps else f"FROM {self.sql.name(steps[-1][0])}"
         return self._assembled(
-            [columns[n] for n in sorted(columns)], source, groups, having, orders
+            [columns[n] for n in sorted(columns)] + beside, source, groups, having, orders
         )
 
     def measure(self, formula: Formula, form: Form) -> str:
