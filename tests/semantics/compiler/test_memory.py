@@ -11,12 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dragoman.dialects.sql.functions import NotExpressible
 from dragoman.semantics.compiler import memory
 from dragoman.semantics.compiler.asking import Asking
 from dragoman.semantics.compiler.compile import Compiler
+from dragoman.semantics.compiler.conditions import Conditions, Operand
 from dragoman.semantics.compiler.errors import PlanError
-from dragoman.semantics.compiler.reads import Reads
+from dragoman.semantics.compiler.reads import Place, Reads, unread
 from dragoman.semantics.composition import ComposedModel
+from dragoman.semantics.datatypes import DataType
+from dragoman.semantics.model.settings import ModelSettings
 from dragoman.semantics.query.request import Query, read_query
 from tests.semantics.compiler.support import NOW, MemoryLayer, asking
 from tests.semantics.compiler.test_oracle import layer_of, question, worlds
@@ -508,6 +512,22 @@ def test_other_values_are_written_and_not_compiled(monkeypatch: pytest.MonkeyPat
     for query, by in talk:
         compiler.compile(query, by)
     assert len(made) == 1
+
+
+def test_a_filter_on_a_time_that_has_no_reading_is_read() -> None:
+    def unreadable() -> str:
+        raise NotExpressible("the zone")
+
+    query = asked({"fields": [], "filters": ["t.at"]}, {"t.at": on("2026")})
+    reads = Reads()
+    ((_, given),) = unread(reads.query(query).filters)
+    whole = Operand("t.at", "at", DataType.TIMESTAMP, unreadable)
+    month = Operand("t.at", "month", DataType.DATE, lambda: "month", whole=whole)
+    conditions = Conditions(BY, BY.calendar(ModelSettings(), 0))
+    text = conditions.of_filter(given, month)
+    assert text is not None
+    assert text.startswith("(at >= TIMESTAMP")
+    assert reads.all() == (Place("t.at"),)
 
 
 def test_the_least_used_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -353,9 +353,12 @@ class _Reading:
 
 
 def _known(on: Operand) -> Operand | None:
-    """The operand without a question behind it; None where it has no reading."""
+    """The operand without a question behind it; None where it, or what it is cut from, has no
+    reading."""
+    whole = on.whole and _known(on.whole)
+    if on.whole is not None and whole is None:
+        return None
     try:
-        whole = on.whole and _known(on.whole)
         return replace(on, reading=_Reading(on.reading()), whole=whole)
     except NotExpressible:
         return None
