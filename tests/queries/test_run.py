@@ -348,6 +348,14 @@ def test_rows_that_an_attribute_allows_also_from_the_cache(server: Server, model
         {"query": {"modelId": model, "fields": [], "userEditedSQL": "SELECT 1"}},
     ):
         assert lines(querier.post(RUN, json=by_hand))[1]["error_type"] == "FORBIDDEN"
+    # Nor by the connection itself, which no model stands before.
+    place = f"/api/v1/connections/{connection}"
+    probe = {"join_from_view": "orders", "join_to_view": "orders", "on_sql": "x"}
+    for path, sent in (("query", {"sql": "SELECT 1 AS x"}), ("relationship-probe", probe)):
+        refused = querier.post(f"{place}/{path}", json=sent)
+        assert (refused.status_code, "rules on rows" in refused.text) == (403, True)
+    modeler = server.member("modeler@example.com", **{connection: "MODELER"})
+    assert modeler.post(f"{place}/query", json={"sql": "SELECT 1 AS x"}).status_code == 200
 
 
 def test_sql_by_hand_with_references_obeys_the_rules_of_its_topic(

@@ -10,7 +10,7 @@ from typing import Any
 
 from dragoman import audit
 from dragoman.access.policy import Permission, Rights, allow
-from dragoman.access.principal import Principal
+from dragoman.access.principal import OPERATOR, Principal
 from dragoman.api.errors import BadRequest, Forbidden
 from dragoman.catalog import service as catalog
 from dragoman.connections import dialling
@@ -211,6 +211,19 @@ def _check_model(compiler: Compiler) -> None:
     """Raise `BadRequest` for a model that is only there to be extended."""
     if compiler.model.is_template:
         raise BadRequest("Bad Request: the model is a template: ask one that extends it")
+
+
+def check_rules(unit: UnitOfWork, asker: Principal, connection_id: str) -> None:
+    """Raise `Forbidden` where SQL on the connection would reach past a model's rules on rows."""
+    for model_id in models.bearers(unit, connection_id):
+        model = models.get(unit, OPERATOR, model_id)
+        rights = cache(partial(models.rights_on, unit, asker, model))
+        with _compiler(unit, model) as compiler:
+            if not _passes_rules(compiler, asker, rights, raw=True):
+                raise Forbidden(
+                    "Forbidden: a model of the connection has rules on rows, which hold in topics. "
+                    "Ask in a topic; SQL may, too: FROM ${topic}, with POST /api/v1/query/run."
+                )
 
 
 def _passes_rules(

@@ -13,7 +13,6 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dragoman.access.policy import Permission
 from dragoman.access.principal import Principal
 from dragoman.api.call import Call, answer
 from dragoman.api.errors import BadRequest, FieldError, NotFound, Unavailable
@@ -24,6 +23,7 @@ from dragoman.dialects import sql as functions
 from dragoman.dialects.failures import DatabaseFailure
 from dragoman.dialects.sql.functions import NotExpressible
 from dragoman.house import House
+from dragoman.queries import by_hand
 from dragoman.queries.delivery import CLIENT_CLOSED_REQUEST
 from dragoman.queries.running import RUNNING
 from dragoman.queries.service import Query
@@ -198,9 +198,9 @@ def _pairs(on_sql: str) -> list[tuple[FieldRef, FieldRef]]:
 def _located(
     unit: UnitOfWork, principal: Principal, connection_id: str, body: Mapping[str, Any]
 ) -> tuple[Located, Ends, int]:
-    """What is asked for, of which tables, and how many rows of each. Raises as `dialling.locate`
+    """What is asked for, of which tables, and how many rows of each. Raises as `by_hand.locate`
     first of all, as `_asked`, `NotFound` for a view, and `BadRequest` for a field."""
-    located = dialling.locate(unit, principal, connection_id, Permission.CONNECTIONS_SQL)
+    located = by_hand.locate(unit, principal, connection_id)
     pairs, most = _asked(body)
     layer = SchemaLayer(unit, connection_id)
     views = [body["join_from_view"], body["join_to_view"]]

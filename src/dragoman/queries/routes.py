@@ -8,7 +8,7 @@ from dragoman.access.policy import Permission
 from dragoman.api.call import Call
 from dragoman.api.routing import Parameter, Route
 from dragoman.connections import dialling
-from dragoman.queries import schemas
+from dragoman.queries import by_hand, schemas
 from dragoman.queries.delivery import CLIENT_CLOSED_REQUEST, Delivery, StreamedAnswer
 from dragoman.queries.formats import FORMATS
 from dragoman.queries.handover import Abandoned
@@ -22,11 +22,7 @@ async def query(call: Call) -> Response:
     connection_id = call.id()
     call.query()
     asked = schemas.question(await call.json())
-    located = await call.read(
-        lambda unit: dialling.locate(
-            unit, call.principal, connection_id, Permission.CONNECTIONS_SQL
-        )
-    )
+    located = await call.read(lambda unit: by_hand.locate(unit, call.principal, connection_id))
     destination = await dialling.opened_aside(call.house, located)
     zone, warnings = session_zone(destination.settings, asked.timezone)
     request_id = call.origin.request_id
@@ -83,7 +79,7 @@ ROUTES = (
                 "reasons": {"type": "array", "items": _TEXT},
             },
         },
-        errors=(400, 404, 408, 502, 503),
+        errors=(400, 403, 404, 408, 502, 503),
         extension=True,
     ),
     Route(
@@ -102,7 +98,7 @@ ROUTES = (
                 "The form of the rows: " + ", ".join(name for f in FORMATS for name in f.names),
             ),
         ),
-        errors=(400, 404, 406, 408, 502, 503),
+        errors=(400, 403, 404, 406, 408, 502, 503),
         extension=True,
         description=(
             "The rows are streamed as the database gives them. An answer that breaks off is an "
