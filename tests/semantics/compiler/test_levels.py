@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dragoman.semantics.compiler.compile import Compiler
+from dragoman.semantics.compiler.errors import PlanError
 from dragoman.semantics.composition import ComposedModel
 from dragoman.semantics.query.request import read_query
 from tests.semantics.compiler.support import asking, changed
@@ -120,6 +121,38 @@ def test_a_filter_that_one_measure_does_not_obey_holds_in_conditions_and_orders(
     # Paid: 7 of nobody and 10 of user 1, who has two orders; user 2 has paid nothing.
     found = [tuple(row.values()) for row in answered(database, asked)]
     assert found == [(None, 1, 1), (1, 1, 2)]
+
+
+@pytest.mark.parametrize(("cancels", "sums"), [(False, [30]), (True, [40])])
+def test_a_level_of_detail_without_the_filters_of_the_question(
+    database: Any, cancels: bool, sums: list[int]
+) -> None:
+    level = {"aggregate_type": "sum", "fixed": ["orders.user_id"], "cancel_query_filters": cancels}
+    layer = changed(
+        SHOP, "orders", dimensions={"of_user": {"sql": "${fee}", "level_of_detail": level}}
+    )
+    asked = {"table": "orders", "fields": ["orders.of_user"], "filters": OPEN}
+    assert [row["orders.of_user"] for row in answered(database, asked, layer)] == sums
+    either = [{"type": "MULTI_FIELD_FILTER", "filters": OPEN}]
+    asked = {"table": "orders", "fields": ["orders.of_user"], "controls": either}
+    assert [row["orders.of_user"] for row in answered(database, asked, layer)] == sums
+    # Rules on rows hold all the same: one of user 1's orders is not paid.
+    city = {"users.city": {"type": "string", "kind": "EQUALS", "values": ["A"]}}
+    paid = topic("paid", "orders.of_user", filters=city)
+    assert [row["orders.of_user"] for row in answered(database, paid, layer)] == [10]
+
+
+def test_a_level_of_detail_has_no_filters(database: Any) -> None:
+    level = {
+        "aggregate_type": "sum",
+        "fixed": ["orders.user_id"],
+        "filters": {"status": {"is": "x"}},
+    }
+    layer = changed(
+        SHOP, "orders", dimensions={"of_user": {"sql": "${fee}", "level_of_detail": level}}
+    )
+    with pytest.raises(PlanError, match="no filters of its own"):
+        answered(database, {"table": "orders", "fields": ["orders.of_user"]}, layer)
 
 
 OPEN = {"orders.status": {"type": "string", "kind": "EQUALS", "values": ["open"]}}

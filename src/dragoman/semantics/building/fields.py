@@ -185,11 +185,15 @@ def _level_of_detail(of: Definition, key: str) -> LevelOfDetail:
     try:
         aggregate = parts.choice(said, "aggregate_type", Aggregate)
         fields = parts.references(said, scopes[0].value)
+        cancels = parts.flag(said, "cancel_query_filters")
     except BadDefinition as bad:
         raise bad.under(key) from None
     if aggregate is None:
         raise BadDefinition((key,), "A level of detail needs `aggregate_type`", "Add it: `sum`.")
-    return LevelOfDetail(aggregate, scopes[0], fields)
+    if said.get("filters") is not None:
+        fix = "Write them into `sql`: `case when … then … end`."
+        raise BadDefinition((key, "filters"), "A level of detail has no filters of its own", fix)
+    return LevelOfDetail(aggregate, scopes[0], fields, cancels)
 
 
 def _top_n(of: Definition, key: str) -> DynamicTopN:

@@ -106,15 +106,24 @@ class Inner:
         return query if query.limit is not None else replace(query, sorts=())
 
     def level(
-        self, grain: Sequence[str], measure: Measure, names: Sequence[str], owner: str
+        self,
+        grain: Sequence[str],
+        measure: Measure,
+        names: Sequence[str],
+        owner: Dimension | Measure,
     ) -> str:
         """The statement of a level: the question's rows, grouped by the grain."""
-        given = unread(self.question.query.filters)
-        filters = Filters({name: each for name, each in given if name != owner})
+        query = self.question.query
+        given = unread(query.filters)
+        filters = Filters({name: each for name, each in given if name != owner.address})
+        any_of = query.any_of
+        if owner.level_of_detail is not None and owner.level_of_detail.cancel_query_filters:
+            filters, any_of = Filters({}), ()
         inner = replace(
-            self.question.query,
+            query,
             fields=tuple(grain),
             filters=filters,
+            any_of=any_of,
             sorts=(),
             limit=None,
             default_limit=False,
@@ -130,7 +139,7 @@ class Inner:
         question = self.question.inner(inner)
         question.rules.of_rows = True
         question.trusted = True  # the grain is the model's, and what the outer question may ask for
-        question.expressions.plain = self.question.expressions.plain | {owner}
+        question.expressions.plain = self.question.expressions.plain | {owner.address}
         question.added = [measure]
         return question.nested(names)
 

@@ -38,13 +38,13 @@ class Level:
 @dataclass(slots=True)
 class Levels:
     """The levels of one question. `ask` gives the statement of an inner question: its dimensions,
-    its one measure, the names of its columns; `plain`: addresses that it takes without a level.
+    its one measure, the names of its columns, and the field whose level it is.
     `dimension` gives a field of the outer question. `totalled`: the dimensions that a total of the
     question still has, None for the question itself; its dimensions keep their values."""
 
     sql: SqlFunctions
     queried: tuple[str, ...]
-    ask: Callable[[Sequence[str], Measure, Sequence[str], str], str]
+    ask: Callable[[Sequence[str], Measure, Sequence[str], Dimension | Measure], str]
     dimension: Callable[[FieldRef], Expr]
     found: dict[str, Level] = field(default_factory=dict[str, Level])
     totalled: tuple[str, ...] | None = None
@@ -93,7 +93,7 @@ class Levels:
     ) -> Level:
         name = self.sql.name
         columns = [f"c{n}" for n in range(len(grain))]
-        inner = self.ask(grain, measure, [*columns, "v"], owner.address)
+        inner = self.ask(grain, measure, [*columns, "v"], owner)
         order = [self.sql.order(name("v"), descending=not least_first, nulls_last=True)]
         order += [self.sql.order(name(c), descending=False, nulls_last=True) for c in columns]
         number = f"ROW_NUMBER() OVER (ORDER BY {', '.join(order)}) AS {name('k')}"

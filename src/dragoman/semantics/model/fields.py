@@ -69,11 +69,13 @@ class LodScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LevelOfDetail:
-    """An aggregate at a grain of its own."""
+    """An aggregate at a grain of its own. `cancel_query_filters`: no filter of the question holds
+    inside."""
 
     aggregate_type: Aggregate
     scope: LodScope
     fields: tuple[FieldRef, ...]
+    cancel_query_filters: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ LEVEL_OF_DETAIL = record(
         "fixed": field_refs("The grain, whatever the query asks."),
         "always_include": field_refs("Fields that are added to the query's own grain."),
         "always_exclude": field_refs("Fields that are taken out of the query's own grain."),
+        "cancel_query_filters": flag("No filter of the query holds inside; those of its topic do."),
     },
     "An aggregate at a grain of its own; one of `fixed`, `always_include`, `always_exclude`.",
     required=["aggregate_type"],

@@ -277,13 +277,17 @@ class HandwrittenQuestion(Question):
         super()._guard(plan)
 
     def _level(
-        self, grain: Sequence[str], measure: Measure, names: Sequence[str], owner: str
+        self,
+        grain: Sequence[str],
+        measure: Measure,
+        names: Sequence[str],
+        owner: Dimension | Measure,
     ) -> str:
         """A level asks for the rows of the question anew, which is in fields."""
         own = [each for each in self.columns.found.values() if each.piece.bare is None]
         if self.statement.where is not None or any(not each.measure for each in own):
             raise PlanError(
-                f"{owner} has a grain of its own, which a text cannot filter or group.",
+                f"{owner.address} has a grain of its own, which a text cannot filter or group.",
                 fix="Filter by the question's filters, and select fields alone.",
             )
         return self.inside.level(grain, measure, names, owner)
