@@ -354,7 +354,21 @@ def test_rows_that_an_attribute_allows_also_from_the_cache(server: Server, model
     for path, sent in (("query", {"sql": "SELECT 1 AS x"}), ("relationship-probe", probe)):
         refused = querier.post(f"{place}/{path}", json=sent)
         assert (refused.status_code, "rules on rows" in refused.text) == (403, True)
+    # Nor on a branch, where they could write the rules away.
+    branch = {"connectionId": connection, "baseModelId": model, "modelKind": "BRANCH"}
+    made = querier.post("/api/v1/models", json={**branch, "modelName": "away"}).json()["model"][
+        "id"
+    ]
+    without = {"fileName": "mine.topic", "yaml": "base_view: orders\n", "branchId": made}
+    assert querier.post(f"/api/v1/models/{model}/yaml", json=without).status_code == 200
+    raw = {"query": {"modelId": model, "fields": [], "userEditedSQL": "SELECT 1"}}
     modeler = server.member("modeler@example.com", **{connection: "MODELER"})
+    for sent in (question, ask(model, "orders.count"), raw):
+        on_branch = {**sent, "branchId": made}
+        assert lines(querier.post(RUN, json=on_branch))[1]["error_type"] == "FORBIDDEN"
+        assert lines(modeler.post(RUN, json=on_branch))[1]["status"] == "COMPLETE"
+    values = f"/api/v1/models/{model}/topic/mine/values?field=orders.status&branchId={made}"
+    assert (querier.get(values).status_code, modeler.get(values).status_code) == (403, 200)
     assert modeler.post(f"{place}/query", json={"sql": "SELECT 1 AS x"}).status_code == 200
 
 

@@ -122,7 +122,26 @@ def _placed(unit: UnitOfWork, principal: Principal, ask: Ask) -> tuple[Principal
     """Who asks, of which model, and the connection whose database answers."""
     asker = identity.as_user(unit, principal, ask.acting_for)
     model = models.on_branch(unit, asker, ask.model_id, ask.branch_id)
-    return asker, model, _located(unit, asker, model, ask)
+    located = _located(unit, asker, model, ask)
+    if model.is_branch:
+        _check_base(unit, asker, model, raw=ask.query.sql is not None)
+    return asker, model, located
+
+
+def _check_base(unit: UnitOfWork, asker: Principal, branch: Model, *, raw: bool) -> None:
+    """Refuse questions on a branch whose base has rules on rows, but for who may edit the base:
+    whoever works on branches could write the rules away. Raises `PlanError`."""
+    base = models.get(unit, OPERATOR, str(branch.base_model_id))
+    rights = cache(partial(models.rights_on, unit, asker, base))
+    if allow(asker, Permission.MODELS_EDIT, rights()):
+        return
+    with _compiler(unit, base) as compiler:
+        if not _passes_rules(compiler, asker, rights, raw=raw):
+            raise PlanError(
+                "The model has rules on rows, which a branch may change.",
+                fix="Ask the model itself, or have somebody ask who may edit it.",
+                error_type=ErrorType.FORBIDDEN,
+            )
 
 
 def _planned(
