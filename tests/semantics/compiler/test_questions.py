@@ -627,6 +627,7 @@ def test_measures_as_rows_keep_every_digit(database: Any) -> None:
     assert values("9007199254740993", "0.01") == [Decimal("9007199254740993.00"), Decimal("0.01")]
     assert values("1", "0.5::double") == [1.0, 0.5]
     assert values("1", "'text'", "DATE '2024-05-01'") == ["1", "text", "2024-05-01"]
+    assert values("(-0.5)::decimal(2, 2)", "'text'") == ["-0.50", "text"]
 
 
 def test_only_measures_become_rows() -> None:

@@ -18,6 +18,7 @@ _NUMBERS = (DataType.NUMBER, DataType.UNKNOWN)
 # Digits of a whole number of 64 bits.
 _WHOLE_DIGITS = 19
 _DIGITS = 38
+_TEXT = "VARCHAR"
 
 
 def transposed_columns(found: Sequence[Column], measures: Sequence[str]) -> list[Column]:
@@ -49,13 +50,23 @@ def transposed(work: Any, found: Any, measures: Sequence[str], columns: Sequence
     parts: list[str] = []
     for order, name in enumerate(present):
         label = _SQL.string(labels.get(name, name))
-        value = _SQL.name(name) if kind is None else f"CAST({_SQL.name(name)} AS {kind})"
+        value = _value(_SQL.name(name), found.schema.field(name).type, kind)
         made = [f"{label} AS measure_name", f"{order} AS measure_order"]
         made += [f"{value} AS measure_value", number]
         parts.append(f"SELECT {', '.join([*kept, *made])} FROM {numbered}")
     listed = ", ".join([*kept, "measure_name", "measure_order", "measure_value"])
     union = f"SELECT {listed} FROM ({' UNION ALL '.join(parts)})"
     return work.sql(f"{union} ORDER BY {number}, measure_order").to_arrow_table()
+
+
+def _value(column: str, own: Any, kind: str | None) -> str:
+    """A column as the type that holds all values; DuckDB writes -0.5 as `-.5` where it has no room
+    for a digit before the point."""
+    if kind is None:
+        return column
+    if kind == _TEXT and pyarrow().types.is_decimal(own) and own.scale < _DIGITS:
+        column = f"CAST({column} AS DECIMAL({_DIGITS}, {own.scale}))"
+    return f"CAST({column} AS {kind})"
 
 
 def _kind(types: Sequence[Any]) -> str | None:
@@ -68,4 +79,4 @@ def _kind(types: Sequence[Any]) -> str | None:
         scale = max(each.scale for each in types if is_.is_decimal(each))
         return f"DECIMAL({_DIGITS}, {scale})" if scale <= _DIGITS - _WHOLE_DIGITS else "DOUBLE"
     numbers = (is_.is_integer, is_.is_decimal, is_.is_floating, is_.is_null)
-    return "DOUBLE" if all(any(fits(each) for fits in numbers) for each in types) else "VARCHAR"
+    return "DOUBLE" if all(any(fits(each) for fits in numbers) for each in types) else _TEXT
