@@ -105,6 +105,27 @@ def test_days_inside_are_those_of_the_asker(database: Any) -> None:
         rows(database, shop(**bound), there, **asked)
 
 
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_a_week_inside_is_the_week_of_the_question(zone: str | None) -> None:
+    """The fifteenth of March 2026 is a Sunday: inside, a week would begin with it."""
+    inside = {"topic": "sundays", "filters": {"orders.created_at": {"bind": "orders.created_at"}}}
+    layer = shop()
+    query = {**layer.the_views["spending"]["query"], **inside}
+    del query["base_view"]
+    views = {**layer.the_views, "spending": {**layer.the_views["spending"], "query": query}}
+    topics = {"sundays": {"base_view": "orders", "week_start_day": "Sunday"}}
+    week = {"type": "date", "kind": "TIME_FOR_UNIT_DURATION", "left_side": "this week"}
+    asked = {
+        "table": "spending",
+        "fields": ["spending.spent"],
+        "filters": {"orders.created_at": week},
+    }
+    by = replace(asking(), timezone=zone)
+    sql = ask(replace(layer, the_views=views, the_topics=topics), asked, by).sql
+    assert "2026-03-09" in sql
+    assert "2026-03-16" in sql
+
+
 def test_a_bound_filter_obeys_masks_and_grants() -> None:
     bound = {"filters": {"orders.fee": {"bind": "orders.masked"}}}
     filters = {"orders.masked": {"type": "string", "kind": "EQUALS", "values": ["x"]}}

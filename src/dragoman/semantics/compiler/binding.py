@@ -102,28 +102,33 @@ def _at_home(question: Question, ref: FieldRef, given: Filter) -> Filter:
     found = question.names.field(ref)
     if not isinstance(given, DateFilter) or not isinstance(found, Dimension):
         return given
-    if asking.timezone in (None, asking.system_timezone) or not found.convert_tz:
-        return given
     kind = question.expressions.dimension(found, None, shown=False).type
-    if kind is DataType.DATE and not given.numbers:
-        return given
+    moves = (
+        asking.timezone not in (None, asking.system_timezone)
+        and found.convert_tz
+        and kind is not DataType.DATE
+    )
     if given.numbers:
+        if not moves:
+            return given
         raise PlanError(
             f"The filter on {found.address} reads a clock in {asking.timezone}, which a query view"
             " does not know.",
             fix="Filter by a time from when to when.",
         )
+    # Words such as `last week` are worked out here: inside, a week may begin on another day, and
+    # today may be another.
     try:
-        start, end = question.conditions.bounds(given)
+        bounds = question.conditions.bounds(given)
     except BadDate as bad:
         raise PlanError(f"The filter on {found.address}: {bad}.") from None
     calendar, home = question.conditions.calendar, ZoneInfo(asking.system_timezone)
-    left, right = (
-        None
-        if local is None
-        else calendar.instant(local).astimezone(home).replace(tzinfo=None).isoformat(" ")
-        for local in (start, end)
-    )
+    if moves:
+        bounds = tuple(
+            local and calendar.instant(local).astimezone(home).replace(tzinfo=None)
+            for local in bounds
+        )
+    left, right = (local and local.isoformat(" ") for local in bounds)
     both = DateKind.BETWEEN if left is not None else DateKind.BEFORE
     kind_of = DateKind.ON_OR_AFTER if right is None else both
     return replace(given, kind=kind_of, left=left, right=right, fiscal=False)
