@@ -109,6 +109,8 @@ def test_names_are_once_and_built_in_roles_stay(place: Place) -> None:
     define(place, "Once", "VIEWER")
     sent = {"name": "Once", "baseRole": "VIEWER"}
     assert_error(place.root.post(ROLES, json=sent), 409)
+    assert_error(place.root.post(ROLES, json={**sent, "name": sent["name"].swapcase()}), 409)
+    assert_error(place.root.post(ROLES, json={**sent, "name": "Viewer"}), 400)
     assert_error(place.root.patch(f"{ROLES}/VIEWER", json={"baseRole": "MODELER"}), 400)
     assert_error(place.root.delete(f"{ROLES}/VIEWER"), 400)
     assert_error(place.root.get(f"{ROLES}/nothing"), 404)

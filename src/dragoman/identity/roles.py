@@ -106,10 +106,13 @@ def create_custom_role(
 
     Raises `BadRequest`, and `Conflict` for a name that is taken.
     """
-    if not _ROLE_NAME.fullmatch(name) or builtin(name) is not None:
+    if not _ROLE_NAME.fullmatch(name) or builtin(name.upper()) is not None:
         raise BadRequest(f"Bad Request: '{name[:80]}' cannot name a custom role")
-    if find_role(unit, name) is not None:
-        raise Conflict(f"A role {name} is there already")
+    # Names that differ in case only would be taken for one another.
+    same = select(custom_roles.c.name).where(func.lower(custom_roles.c.name) == name.lower())
+    known = unit.db.execute(same).scalar()
+    if known is not None:
+        raise Conflict(f"A role {known} is there already")
     unit.db.execute(insert(custom_roles).values(name=name, base_role=base, created_at=unit.now))
     _set_permissions(unit, name, given, taken)
     made = get_custom_role(unit, name)
