@@ -29,7 +29,7 @@ SAMPLE = ":memory:"
 BATCH_ROWS = 16_384
 MEMORY_LIMIT = "1GB"
 _THREADS = min(4, os.cpu_count() or 1)
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+SESSION_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
@@ -169,7 +169,7 @@ class DuckDBSession(StreamingSession):
     def _open(self) -> duckdb.DuckDBPyConnection:
         import duckdb
 
-        connection = duckdb.connect(SAMPLE, config=_CONFIG)
+        connection = duckdb.connect(SAMPLE, config=SESSION_CONFIG)
         try:
             self._attach(connection)
         except Exception as error:  # noqa: BLE001 - whatever DuckDB raises

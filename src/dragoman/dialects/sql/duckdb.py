@@ -11,6 +11,7 @@ class DuckdbFunctions(SqlFunctions):
 
     parser = "duckdb"
     own_text_types = True
+    grouping_sets = True
     types = {**SqlFunctions.types, CastType.DOUBLE: "DOUBLE"}
 
     def elements(self, x: str, alias: str) -> Elements:

@@ -31,6 +31,8 @@ class SqlFunctions:
     `boolean_values`: whether a condition is a value that can be selected and grouped by.
     `truth_operators`, `distinct_operator`: whether there are IS TRUE and IS NOT DISTINCT FROM.
     `null_order`: whether ORDER BY takes NULLS FIRST and NULLS LAST.
+    `grouping_sets`: whether grouping by several sets at once takes each key once sooner than
+    numbering rows does, and ANY_VALUE is there.
     `native_percentile`, `native_list`: whether there is an exact aggregate; else the compiler
     ranks rows by a window and picks.
     `cuts_averages`: whether AVG of whole numbers or decimals has hardly more digits than they.
@@ -48,6 +50,7 @@ class SqlFunctions:
     null_order: ClassVar[bool] = True
     native_percentile: ClassVar[bool] = True
     native_list: ClassVar[bool] = True
+    grouping_sets: ClassVar[bool] = False
     cuts_averages: ClassVar[bool] = False
     order_to_limit: ClassVar[bool] = False
     empty_is_null: ClassVar[bool] = False

@@ -1,7 +1,7 @@
 """Columns as JSON texts, made by Arrow's own kernels.
 
-They let go of the interpreter, which the event loop needs for everybody else, and take a quarter of
-the processor time that values of Python take. Nested values, bytes and periods come by those
+They let go of the interpreter, which the event loop needs for everybody else, and take half of the
+processor time that values of Python take. Nested values, bytes and periods come by those
 (`plain`). The rules of `plain` hold for both.
 """
 

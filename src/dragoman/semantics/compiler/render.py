@@ -13,6 +13,7 @@ from dragoman.semantics.compiler.measures import Formula, GroupPart, Leaf
 from dragoman.semantics.compiler.metrics import OwnMetrics, asks_own_metrics
 from dragoman.semantics.compiler.pivots import Pivot, hidden_orders
 from dragoman.semantics.compiler.plan import Group, Having, Measured, Order, Plan
+from dragoman.semantics.compiler.sets import Sets
 from dragoman.semantics.compiler.tables import Tables
 from dragoman.semantics.composing.joins import Edge
 from dragoman.semantics.model.fields import Aggregate
@@ -68,7 +69,15 @@ class Renderer:
     def _form(self, *, own: bool) -> Form:
         if own:
             return OwnMetrics(self.plan, self.tables)
-        return _Ranked(self) if self.ranked else _Direct(self)
+        if not self.ranked:
+            return _Direct(self)
+        guards = self.plan.guards.values()
+        emulated = any(_is_emulated(guard.leaf, self.sql) for guard in guards)
+        if self.sql.grouping_sets and not emulated and any(guard.once for guard in guards):
+            sets = Sets(self.plan, self.sql, self.source(), written, _taken)
+            if sets.fits:
+                return sets
+        return _Ranked(self)
 
     def _needs_ranks(self) -> bool:
         guards = self.plan.guards.values()
@@ -359,7 +368,7 @@ class _Ranked:
         return f"({low} + ({high} - {low}) * {rest})"
 
 
-Form = _Direct | _Ranked | OwnMetrics
+Form = _Direct | _Ranked | Sets | OwnMetrics
 
 
 def _taken(guard: Guarded) -> str | None:
