@@ -130,7 +130,7 @@ class Sets:
     def _column(self, text: str) -> str:
         if text not in self._inner:
             self._inner.append(text)
-        return self._name("o", self._inner.index(text))
+        return self._name("w", self._inner.index(text))
 
     def _condition(self, text: str) -> str:
         return self._name("p", self._conditions.index(text))
