@@ -120,7 +120,7 @@ class Sets:
         groups = [self.group(n) for n in range(len(self.plan.groups))]
         columns = [*groups, *self._columns]
         columns.append(f"GROUPING({', '.join(self._columns)}) AS {self.sql.name('s')}")
-        columns += [f"{text} AS {self._name('o', n)}" for n, text in enumerate(self._inner)]
+        columns += [f"{text} AS {self._name('w', n)}" for n, text in enumerate(self._inner)]
         least = [self._name("x", n) for n in range(len(self.extras))]
         columns += [f"MIN({each}) AS {each}" for each in least]
         sets = ", ".join(f"({', '.join([*groups, *each])})" for each in self._sets)
