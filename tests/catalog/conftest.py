@@ -35,7 +35,6 @@ class Inline(Context):
             "j", service.KIND, subject, subject, {}, "running", *[None] * 6, "now", None, None
         )
         super().__init__(house, job, "r", lambda _name, work: work())
-        self.given: Mapping[str, Any] = {}
         self.writes = 0
         self.stages: list[tuple[str, int | None, int | None]] = []
         self.before_write: Callable[[int], None] = lambda _: None
@@ -45,9 +44,6 @@ class Inline(Context):
         self.before_write(self.writes)
         with self.house.store.begin() as unit:
             return work(unit)
-
-    def asked(self) -> Mapping[str, Any]:
-        return self.given
 
     def progress(self, stage: str, done: int | None = None, total: int | None = None) -> None:
         self.stages.append((stage, done, total))
@@ -78,7 +74,6 @@ class Shop:
     def refresh(self, job: Inline | None = None, **arguments: Any) -> Mapping[str, Any]:
         job = job or Inline(self.server.house, self.id)
         self.jobs.append(job)
-        job.given = arguments
         return refresh.refresh(job, arguments)
 
     def layer(self, work: Callable[[SchemaLayer], Any], *schemas: str) -> Any:

@@ -125,15 +125,29 @@ def test_a_refresh_that_is_joined_does_what_all_asked_for(shop: Shop) -> None:
         unit.db.rollback()
 
 
-def test_what_is_asked_while_it_reads_is_done_before_it_ends(shop: Shop) -> None:
+@pytest.mark.parametrize("place", ["_read", "_is_outdated"])
+def test_a_change_whose_refresh_joins_one_that_has_read_already_is_read(
+    shop: Shop, place: str
+) -> None:
+    """The request comes once the catalog is read, or when nothing is left to do but to end."""
     shop.sql(USERS, ORDERS)
     shop.connect()
-    shop.refresh()
-    shop.sql("DROP TABLE users", "CREATE TABLE more (id int)")
-    job = Inline(shop.server.house, shop.id)
-    with mock.patch.object(job, "asked", return_value={"hard_refresh": True}) as asked:
-        shop.refresh(job, hard_refresh=False, tables="nothing")
-    assert asked.call_count == 2
+    shop.wait()
+    path, joined = f"/api/v1/models/{shop.id}/refresh", list[str]()
+    real = getattr(refresh, place)
+
+    def late(*given: Any) -> Any:
+        found = real(*given)
+        if not joined:
+            shop.sql("DROP TABLE users", "CREATE TABLE more (id int)")
+            joined.append(shop.server.root.post(path).json()["jobId"])
+        return found
+
+    with mock.patch.object(refresh, place, late):
+        query = {"hard_refresh": False, "tables": "nothing"}
+        first = shop.server.root.post(path, params=query).json()["jobId"]
+        assert shop.wait()["status"] == "completed"
+    assert joined == [first]
     assert shop.views() == ["more", "orders"]
 
 

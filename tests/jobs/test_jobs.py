@@ -13,7 +13,8 @@ import pytest
 from dragoman import jobs
 from dragoman.access.principal import OPERATOR
 from dragoman.dialects.failures import Cause, DatabaseFailure, Stage
-from dragoman.jobs import records, runtime
+from dragoman.jobs import records, running, runtime
+from dragoman.jobs.running import Run
 from tests.jobs.waiting import ended, engine_rows, shown, submitted, until
 from tests.support.clients import at_once
 from tests.support.patience import SLOW_MACHINE
@@ -65,7 +66,48 @@ def test_a_second_request_joins_the_job_under_way(server: Server) -> None:
     again = submitted(server, "WAIT", "a")
     assert again.id != first.id
     ended(server, again)
-    assert sorted(runs) == sorted([first.id, other.id, again.id])
+    # Who joined may have changed something that the first call had looked at already.
+    assert sorted(runs) == sorted([first.id, first.id, other.id, again.id])
+
+
+def test_a_job_that_is_joined_at_its_very_end_is_done_once_more(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request comes when the function has returned and the job has not ended yet."""
+    real, world, joined = Run._called, ["old"], list[str]()
+
+    def called(run: Run) -> Any:
+        found = real(run)
+        if not joined:
+            world[0] = "new"
+            joined.append(submitted(server, "LOOK", "a").id)
+        return found
+
+    monkeypatch.setattr(Run, "_called", called)
+    server.house.jobs.register("LOOK", lambda *_: world[0])
+    job = submitted(server, "LOOK", "a")
+    done = ended(server, job)
+    assert joined == [job.id]
+    assert (done.state, done.result) == ("completed", "new")
+
+
+def test_a_job_that_is_joined_for_ever_ends_and_another_follows(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "MOST_TURNS", 2)
+    runs: list[tuple[str, Any]] = []
+
+    def work(context: jobs.Context, arguments: Mapping[str, Any]) -> None:
+        runs.append((context.job.id, arguments))
+        if len(runs) < 3:
+            assert submitted(server, "LOOK", "a").id == context.job.id
+
+    server.house.jobs.register("LOOK", work)
+    job = submitted(server, "LOOK", "a", number=1)
+    assert ended(server, job).state == "completed"
+    until(lambda: len(runs) == 3)
+    assert [each == job.id for each, _ in runs] == [True, True, False]
+    assert runs[2][1] == {"number": 1}
 
 
 def test_requests_at_the_same_time_become_one_job(server: Server) -> None:

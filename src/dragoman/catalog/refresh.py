@@ -41,7 +41,6 @@ def refresh(context: Context, arguments: Mapping[str, Any]) -> dict[str, Any]:
     that narrow a soft refresh). What goes wrong is kept in the state of the catalog, which stays
     as it was, and fails the job.
     """
-    asked = arguments
     for _ in range(MOST_TURNS):
         destination = _destination(context)
         try:
@@ -53,12 +52,8 @@ def refresh(context: Context, arguments: Mapping[str, Any]) -> dict[str, Any]:
                 _keep_failure(context, error)
                 raise
         else:
-            before, asked = asked, context.asked()
             if not _is_outdated(context, destination):
-                if asked == before:
-                    return asdict(outcome)
-                arguments = asked
-                continue
+                return asdict(outcome)
         arguments = {}  # what was changed asks for a whole reading
     raise JobFailed("The connection changes faster than its catalog can be read.")
 

@@ -59,18 +59,24 @@ def request_refresh(
     except BadNames as problem:
         raise BadRequest(f"Bad Request: {problem.message}. {problem.fix}") from None
     arguments = {"hard_refresh": hard, "schemas": schemas, "tables": tables}
-    while True:
-        job = jobs.submit(unit, KIND, connection.id, arguments, principal)
-        both = _both(job.arguments, arguments)
-        if both == job.arguments or jobs.ask_more(unit, job, both):
-            break
-    states.asked(unit, connection.id, job.id)
+    return _submitted(unit, principal, connection.id, arguments)
+
+
+def _submitted(
+    unit: UnitOfWork, principal: Principal, connection_id: str, arguments: Mapping[str, Any]
+) -> Job:
+    """A new job, or the one under way, which then does both."""
+    job = jobs.submit(unit, KIND, connection_id, arguments, principal)
+    both = _both(job.arguments, arguments)
+    if both != job.arguments:
+        jobs.ask_more(unit, job, both)
+    states.asked(unit, connection_id, job.id)
     return job
 
 
 def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
     """What does the work of two refreshes: a narrow one does no other's."""
-    if one == other or (one["hard_refresh"] and not _part(one)):
+    if one == other or (one["hard_refresh"] and not any(_part(one))):
         return one
     hard = bool(one["hard_refresh"] or other["hard_refresh"])
     part = _part(one) if _part(one) == _part(other) else ("", "")
@@ -91,6 +97,9 @@ def follow_connection(
         known = states.get(unit, connection.id)
         if known.reading == reading.fingerprint(connection.settings) and known.failure is None:
             return
-    submit = jobs.submit_first if event is Event.CREATED else jobs.submit
-    job = submit(unit, KIND, connection.id, {"hard_refresh": True}, principal)
+    arguments = {"hard_refresh": True}
+    if event is not Event.CREATED:
+        _submitted(unit, principal, connection.id, arguments)
+        return
+    job = jobs.submit_first(unit, KIND, connection.id, arguments, principal)
     states.asked(unit, connection.id, job.id)

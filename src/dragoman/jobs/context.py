@@ -41,9 +41,10 @@ class Stopped(BaseException):
 class Context:
     """One run of a job, on a thread of its own.
 
-    A run may end at any moment and the job start again, in another process perhaps. Steps that
-    ended are not done again; one that was under way is, so a step done twice must come out as
-    done once. `write` is how a step changes the store: all of it or nothing, and never once
+    A job that is joined while it runs has its function called once more, with the arguments that
+    it has then. A run may end at any moment and the job start again, in another process perhaps.
+    Steps that ended are not done again; one that was under way is, so a step done twice must come
+    out as done once. `write` is how a step changes the store: all of it or nothing, and never once
     another run has taken over.
     """
 
@@ -59,7 +60,8 @@ class Context:
         """What the function returns, or returned the last time this step of the job ended.
 
         The result is JSON; a step that raised raises again. The steps of a job come in the same
-        order each time it runs. A store that is away is waited for.
+        order each time it runs. A store that is away is waited for. After a kill, steps that had
+        ended stand for those who joined before it too: what they changed is not looked at.
         """
         self.check()
         return self._keep(name, partial(self._patiently, partial(function, *arguments)))
@@ -99,11 +101,6 @@ class Context:
                 return work(unit)
 
         return self._patiently(looked)
-
-    def asked(self) -> Mapping[str, Any]:
-        """The arguments that the job has now: whoever joined it may have asked for more."""
-        found = self.read(lambda unit: records.find(unit, self.job.id))
-        return self.job.arguments if found is None else found.arguments
 
     @property
     def cancelled(self) -> bool:

@@ -35,7 +35,7 @@ class Job:
     """One job; those who may read its connection may see it.
 
     `stage`, `done` and `total` are its progress, `error` is a sentence for people, `result` what
-    its function returned. Times are ISO 8601 UTC.
+    its function returned. `joins`: how often it was asked for again. Times are ISO 8601 UTC.
     """
 
     id: str
@@ -53,6 +53,7 @@ class Job:
     created_at: str
     started_at: str | None
     finished_at: str | None
+    joins: int = 0
 
     @property
     def is_active(self) -> bool:
@@ -72,7 +73,9 @@ def submit(
 
     `connection_id` is the connection that it has to do with, where the subject is another thing.
     Where the same work on the same subject waits or runs already, that job is given back, with
-    the arguments it has. `arguments` are JSON; secrets do not belong there.
+    the arguments it has: one that runs is done once more before it ends, since it may have looked
+    already at what the caller changed. It cannot end before this unit does.
+    `arguments` are JSON; secrets do not belong there.
     """
     concerned = connection_id or subject
     while True:
@@ -80,9 +83,15 @@ def submit(
         # The index over the active ones refuses a second one, whoever was faster.
         if _INSERT.run(unit, **_columns(made)):
             return made
-        found = active(unit, kind, subject)
-        if found is not None:
+        if _join(unit, kind, subject) and (found := active(unit, kind, subject)) is not None:
             return found
+
+
+def _join(unit: UnitOfWork, kind: str, subject: str) -> bool:
+    """Count one more who asks for the active job; its row is locked until the unit ends."""
+    mine = (table.c.kind == kind) & (table.c.subject == subject) & _ACTIVE
+    counted = update(table).where(mine).values(joins=table.c.joins + 1)
+    return unit.db.execute(counted).rowcount == 1
 
 
 def submit_first(
@@ -96,6 +105,12 @@ def submit_first(
     made = _queued(unit, kind, subject, arguments, principal, subject)
     _INSERT.leave(unit, **_columns(made))
     return made
+
+
+def follow(unit: UnitOfWork, job: Job) -> None:
+    """Ask for the work of a job that has ended once more."""
+    anew = {"id": str(uuid.uuid4()), "state": QUEUED, "created_at": unit.now}
+    _INSERT.run(unit, **{**_columns(job), **anew})
 
 
 def _queued(
@@ -113,12 +128,10 @@ def _queued(
     )
 
 
-def ask_more(unit: UnitOfWork, job: Job, arguments: Mapping[str, Any]) -> bool:
-    """Give an active job other arguments: somebody joined it who wants more of it. False when it
-    has ended. Its function looks for them before it returns (`Context.asked`)."""
-    mine = (table.c.id == job.id) & _ACTIVE
+def ask_more(unit: UnitOfWork, job: Job, arguments: Mapping[str, Any]) -> None:
+    """Give a job that was joined in this unit other arguments: what is asked now is more."""
     values = {"arguments": msgspec.json.encode(dict(arguments)).decode()}
-    return unit.db.execute(update(table).where(mine).values(values)).rowcount == 1
+    unit.db.execute(update(table).where(table.c.id == job.id).values(values))
 
 
 def find(unit: UnitOfWork, job_id: str) -> Job | None:
@@ -232,6 +245,12 @@ def progress(
     unit.db.execute(update(table).where(table.c.id == job_id).values(values))
 
 
+def begin_again(unit: UnitOfWork, job: Job) -> Job | None:
+    """The job as it is now, if somebody joined it since; None if not."""
+    found = find(unit, job.id)
+    return found if found is not None and found.is_active and found.joins > job.joins else None
+
+
 def finish(unit: UnitOfWork, job_id: str, error: str | None, result: str | None = None) -> None:
     """End an active job: as failed with an error, or as completed with a result (JSON)."""
     state = COMPLETED if error is None else FAILED
@@ -297,4 +316,5 @@ def _job(row: AnyRow) -> Job:
         row.created_at,
         row.started_at,
         row.finished_at,
+        row.joins,
     )

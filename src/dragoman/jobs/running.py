@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,7 @@ from dragoman.jobs import failures, records
 from dragoman.jobs.context import Context, Function, Keep, Stopped
 from dragoman.jobs.records import Job
 from dragoman.observability import metrics
-from dragoman.store import StoreBusy
+from dragoman.store import StoreBusy, UnitOfWork
 
 if TYPE_CHECKING:
     from dragoman.house import House
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 # A run that is asked to end gets so long to come to its next word to the context.
 GRACE_SECONDS = 5.0
+# A job that is joined over and over ends all the same.
+MOST_TURNS = 5
 
 
 class Unfinished(BaseException):
@@ -83,19 +86,41 @@ class Run:
             self._over.set()
 
     def _attempt(self) -> None:
-        error, result = None, None
-        try:
-            returned = self._function(self._context, self._job.arguments)
-            result = msgspec.json.encode(returned).decode()
-        except Exception as raised:  # noqa: BLE001 - every failure of a job is told by the job
-            error = self._told(raised)
-        self._context.write(lambda unit: records.finish(unit, self._job.id, error, result))
+        """Call the function, and again for those who joined meanwhile: it may have looked at what
+        they changed before they did."""
+        turn = 1
+        error, result = self._called()
+        while again := self._context.write(partial(self._end, error, result, turn)):
+            self._job = self._context.job = again
+            turn += 1
+            error, result = self._called()
         self._finished = True
         outcome = "completed" if error is None else "failed"
         metrics.JOBS.labels(self._job.kind, outcome).inc()
         log.info(
             "job ended", job_id=self._job.id, kind=self._job.kind, outcome=outcome, error=error
         )
+
+    def _called(self) -> tuple[str | None, str | None]:
+        """The error and the result (JSON) of the function."""
+        try:
+            returned = self._function(self._context, self._job.arguments)
+            return None, msgspec.json.encode(returned).decode()
+        except Exception as raised:  # noqa: BLE001 - every failure of a job is told by the job
+            return self._told(raised), None
+
+    def _end(
+        self, error: str | None, result: str | None, turn: int, unit: UnitOfWork
+    ) -> Job | None:
+        """End the job, unless it is to be done again: it is given back then. After the last turn
+        those who joined get a job that follows."""
+        again = records.begin_again(unit, self._job)
+        if again is not None and turn < MOST_TURNS:
+            return again
+        records.finish(unit, self._job.id, error, result)
+        if again is not None:
+            records.follow(unit, again)
+        return None
 
     def _told(self, raised: Exception) -> str:
         sentence = failures.stated(raised)

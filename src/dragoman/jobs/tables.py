@@ -23,6 +23,9 @@ jobs = Table(
     Column("total", Integer),
     Column("error", Text),
     Column("result", Text),  # JSON
+    Column(
+        "joins", Integer, nullable=False, server_default="0"
+    ),  # how often one asked for it again
     Column("runner", Id),  # of the run that may write: a new one for every start
     Column("attempts", Integer, nullable=False),
     Column("created_by", Id),
