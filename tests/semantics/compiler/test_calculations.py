@@ -58,6 +58,9 @@ def worked_out(database: Any, tree: Any, swallow: bool = False, **more: Any) -> 
 FIRST = call("Omni.ABSOLUTE_POSITION", literal(1))
 
 
+OPEN = (whole(STATUS), literal("<>paid"))
+
+
 @pytest.mark.parametrize(
     ("tree", "wanted"),
     [
@@ -87,6 +90,13 @@ FIRST = call("Omni.ABSOLUTE_POSITION", literal(1))
         (fx("SUM_IF", whole(TOTAL), literal(">=17")), [47] * 3),
         (fx("SUM_IF", whole(STATUS), literal("x' OR 1=1 --"), whole(TOTAL)), [0] * 3),
         (fx("COUNT_IF", whole(TOTAL), literal("<>17")), [2] * 3),
+        (fx("SUM_IFS", whole(TOTAL), whole(STATUS), literal("paid")), [17] * 3),
+        (fx("SUM_IFS", whole(TOTAL), *OPEN, whole(TOTAL), literal(">=17")), [30] * 3),
+        (fx("COUNT_IFS", whole(TOTAL), literal("<>17"), whole(STATUS), literal("paid")), [0] * 3),
+        (fx("COUNT_IFS", whole(STATUS), literal("paid")), [1] * 3),
+        (fx("MAX_IFS", whole(TOTAL), whole(TOTAL), literal("<30")), [17] * 3),
+        (fx("MIN_IFS", whole(TOTAL), whole(TOTAL), literal(">17")), [30] * 3),
+        (fx("AVERAGE_IFS", whole(TOTAL), whole(STATUS), literal("nobody's")), [None] * 3),
         (fx("AVERAGE_IF", whole(TOTAL), literal("<20")), [11] * 3),
         (fx("RANK", TOTAL), [3, 2, 1]),
         (fx("RANK", TOTAL, whole(TOTAL), literal(1)), [1, 2, 3]),
@@ -218,6 +228,9 @@ def test_each_column_of_a_pivot_has_its_own_total(database: Any) -> None:
         fx("XLOOKUP", literal(1), TOTAL, {"type": "sub_query"}),
         fx("XLOOKUP", literal(1), TOTAL, STATUS, literal("?"), literal(2)),
         fx("SUM_IF", whole(TOTAL), TOTAL, whole(TOTAL)),
+        fx("SUM_IFS", whole(TOTAL)),
+        fx("SUM_IFS", whole(TOTAL), whole(STATUS), literal("a"), whole(STATUS)),
+        fx("COUNT_IFS", whole(TOTAL), TOTAL),
         fx("DATEDIF", literal("d'); --"), TOTAL, TOTAL),
         fx("SUM", offset(TOTAL, call("Omni.ABSOLUTE_POSITION", literal(2)), 0, 1, 1)),
         fx("SUM", offset(TOTAL, -1, 0, 0, 1)),

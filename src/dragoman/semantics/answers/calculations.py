@@ -39,6 +39,14 @@ _CONDITIONAL = {
     "OMNI_FX_COUNT_IF": "COUNT",
     "OMNI_FX_AVERAGE_IF": "AVG",
 }
+# Those of several criteria, after the column that they aggregate; COUNT_IFS has none.
+_CONDITIONAL_MANY = {
+    "OMNI_FX_SUM_IFS": "SUM",
+    "OMNI_FX_COUNT_IFS": "COUNT",
+    "OMNI_FX_AVERAGE_IFS": "AVG",
+    "OMNI_FX_MIN_IFS": "MIN",
+    "OMNI_FX_MAX_IFS": "MAX",
+}
 _SQL = table("duckdb")
 
 
@@ -238,8 +246,9 @@ class Calculator:
         }.get(operator)
         if write is not None:
             return write(operands, depth + 1)
-        aggregate = _CONDITIONAL.get(operator)
-        return None if aggregate is None else self._if(operator, aggregate, operands, depth + 1)
+        if operator in _CONDITIONAL:
+            return self._if(operator, operands, depth + 1)
+        return self._ifs(operator, operands, depth + 1) if operator in _CONDITIONAL_MANY else None
 
     def _vlookup(self, operands: list[Any], depth: int) -> str:
         """Value, key column, the range (which is the key column's), and the number of the result's
@@ -307,14 +316,32 @@ class Calculator:
             raise self._bad("RANK gives the place of a value in its own column")
         return ranked(self.frame, value, ascending=way != 0)
 
-    def _if(self, operator: str, aggregate: str, operands: list[Any], depth: int) -> str:
+    def _if(self, operator: str, operands: list[Any], depth: int) -> str:
         """An aggregate of the rows whose value meets a criterion, beside every row."""
-        wanted = literal_of(operands[1]) if 2 <= len(operands) <= 3 else None
-        if wanted is None:
+        if not 2 <= len(operands) <= 3:
             raise self._bad(f"{operator} takes a column, a value such as '>= 10', and a column")
-        cells = self.write(self._column(operands[0]), depth)
-        of = self.write(self._column(operands[-1]), depth) if len(operands) == 3 else cells
-        chosen = f"FILTER (WHERE {lookups.criterion(cells, wanted)})"
+        of = self.write(self._column(operands[0 if len(operands) == 2 else 2]), depth)
+        return self._chosen(operator, _CONDITIONAL[operator], of, operands[:2], depth)
+
+    def _ifs(self, operator: str, operands: list[Any], depth: int) -> str:
+        """As `_if`, of the rows that meet all criteria: pairs of a column and a criterion."""
+        aggregate = _CONDITIONAL_MANY[operator]
+        of, pairs = "*", operands
+        if aggregate != "COUNT" and operands:
+            of, pairs = self.write(self._column(operands[0]), depth), operands[1:]
+        if not pairs or len(pairs) % 2:
+            raise self._bad(f"{operator} takes columns, each with a value such as '>= 10'")
+        return self._chosen(operator, aggregate, of, pairs, depth)
+
+    def _chosen(self, operator: str, aggregate: str, of: str, pairs: list[Any], depth: int) -> str:
+        conditions: list[str] = []
+        for column, criterion in zip(pairs[::2], pairs[1::2], strict=True):
+            wanted = literal_of(criterion)
+            if wanted is None:
+                raise self._bad(f"{operator} takes a column, and a value such as '>= 10'")
+            cells = self.write(self._column(column), depth)
+            conditions.append(f"({lookups.criterion(cells, wanted)})")
+        chosen = f"FILTER (WHERE {' AND '.join(conditions)})"
         text = f"{aggregate}({of}) {chosen} {self.frame.whole()}"
         return f"COALESCE({text}, 0)" if aggregate == "SUM" else text
 
