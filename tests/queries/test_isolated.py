@@ -18,6 +18,7 @@ from dragoman.connections.dialling import Destination
 from dragoman.dialects import pool
 from dragoman.dialects.base import Target
 from dragoman.dialects.isolation import session as session_module
+from dragoman.queries import by_hand
 from tests.dialects.unruly import DIALECT
 from tests.queries.fakes import CONNECTION, Live, live_server
 
@@ -42,7 +43,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         nonlocal limit
         limit = seconds
 
-    monkeypatch.setattr(dialling, "locate", lambda *_: None)
+    monkeypatch.setattr(by_hand, "locate", lambda *_: None)
     monkeypatch.setattr(dialling, "opened_aside", opened)
     monkeypatch.setattr(session_module, "GRACE_SECONDS", 1.0)
     return change

@@ -17,7 +17,7 @@ from dragoman.connections import dialling, sessions
 from dragoman.dialects.failures import Cause
 from dragoman.identity import service as identity
 from dragoman.identity import tokens
-from dragoman.queries import delivery, running
+from dragoman.queries import by_hand, delivery, running
 from dragoman.queries.running import RUNNING
 from tests.queries.fakes import (
     FakeDialect,
@@ -54,7 +54,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeDialect]:
         async def opened(*_: Any) -> dialling.Destination:
             return where
 
-        monkeypatch.setattr(dialling, "locate", lambda *_: None)
+        monkeypatch.setattr(by_hand, "locate", lambda *_: None)
         monkeypatch.setattr(dialling, "opened_aside", opened)
         monkeypatch.setattr(sessions, "QUEUE_SECONDS", 0.2)
         return dialect
