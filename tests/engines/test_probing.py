@@ -8,17 +8,14 @@ import pytest
 
 from dragoman.dialects.sql import table
 from dragoman.semantics.inference.probing import End, counting, orphans
-from tests.engines.support import shelves
 from tests.engines.support.shelves import Shelf
-from tests.engines.test_questions import SHELVES, SLOW, opened
+from tests.engines.test_questions import ENGINES, SLOW, opened
 
 __all__ = ["opened"]
-ENGINES = {"duckdb": shelves.duckdb_shelf, **SHELVES}
 
 
 @pytest.fixture
 def shelf(opened: Callable[[str], Shelf], request: pytest.FixtureRequest) -> Shelf:
-    SHELVES.setdefault("duckdb", shelves.duckdb_shelf)
     return opened(request.param)
 
 

@@ -93,6 +93,8 @@ GAPS["mssql"] = {
     **{f"time frames {frame}": NO_PARTS for frame in _FRAMES},
     **dict.fromkeys(("time frames of days 1", "time frames date", "time frames week"), DAYS),
 }
+# With DuckDB, which the others are compared with.
+ENGINES = {"duckdb": shelves.duckdb_shelf, **SHELVES}
 ALL = pytest.mark.parametrize(
     "shelf",
     [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in SHELVES],
@@ -135,7 +137,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Shelf]]:
 
         def shelf(name: str) -> Shelf:
             if name not in found:
-                found[name] = stack.enter_context(SHELVES[name](request))
+                found[name] = stack.enter_context(ENGINES[name](request))
             return found[name]
 
         yield shelf

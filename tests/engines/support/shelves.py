@@ -196,6 +196,7 @@ def clickhouse_shelf(request: pytest.FixtureRequest) -> Generator[Shelf]:
         yield Shelf("clickhouse", of_session(session))
     finally:
         session.close()
+        ask(server, "DROP DATABASE questions")
 
 
 @contextlib.contextmanager
